@@ -1,0 +1,170 @@
+"""`rag ask` and `rag search`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.answer import show_answer, show_fields
+from cli.ask_options import Schema, Whole, read_schema
+from cli.context import Context
+from cli.edge import Code
+from cli.options import (
+    AsJson,
+    AsOf,
+    Condition,
+    Day,
+    Documents,
+    Local,
+    MaxTokens,
+    Model,
+    PageRange,
+    Pages,
+    Passages,
+    Since,
+    Temperature,
+    Until,
+    Where,
+)
+from cli.render import hit_lines, print_events, print_json
+from cli.terminal import out, say
+
+if TYPE_CHECKING:
+    from rag.pipeline import Pipeline, Scope
+    from rag.remote import Remote
+    from rag.types import Answer, Hit
+
+Question = Annotated[str, typer.Argument(help='What you want to know; "-" reads it from stdin.')]
+
+
+def ask(
+    ctx: typer.Context,
+    question: Question,
+    k: Passages = None,
+    documents: Documents = None,
+    pages: Pages = None,
+    where: Where = None,
+    since: Since = None,
+    until: Until = None,
+    model: Model = None,
+    max_tokens: MaxTokens = None,
+    temperature: Temperature = None,
+    whole: Whole = None,
+    schema: Schema = None,
+    as_of: AsOf = None,
+    local: Local = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question from the documents, with the pages that the answer rests on.
+
+    What no passage supports is marked [unverified].
+    """
+    context: Context = ctx.obj
+    asked, fits = _question(question), read_schema(schema)
+
+    async def work(near: Pipeline | Remote) -> Answer:
+        from rag.pipeline import AskOptions
+
+        _go_back(near, as_of)
+        options = AskOptions(
+            k=k,
+            model=model,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            whole=whole,
+            schema=fits,
+        )
+        events = near.ask(
+            asked, scope=scope(documents, pages, where, since, until), options=options
+        )
+        if fits is not None and not as_json:
+            return await show_fields(events)
+        if not as_json:
+            return await show_answer(events, verbose=context.verbose)
+        from rag.events import Done
+
+        done = await print_events(events)
+        assert isinstance(done, Done)
+        return done.answer
+
+    # What the service's API does not offer is done here.
+    here = local or as_of is not None or whole is not None or fits is not None
+    answer = context.run_near(work, local=here, k=k, chat_model=model)
+    if answer.refused:
+        say('hint: rag search "…" shows the nearest passages, rag list what is in the index')
+        raise typer.Exit(Code.NOTHING_FOUND)
+
+
+def search(
+    ctx: typer.Context,
+    question: Question,
+    k: Passages = None,
+    documents: Documents = None,
+    pages: Pages = None,
+    where: Where = None,
+    since: Since = None,
+    until: Until = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show what ranked each passage.")
+    ] = False,
+    as_of: AsOf = None,
+    local: Local = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the passages that a question finds, best first. No language model runs."""
+    context: Context = ctx.obj
+    asked = _question(question)
+
+    async def work(near: Pipeline | Remote) -> list[Hit]:
+        _go_back(near, as_of)
+        return await near.search(asked, k=k, scope=scope(documents, pages, where, since, until))
+
+    hits = context.run_near(work, local=local or as_of is not None, k=k)
+    _print_hits(hits, explain=explain, as_json=as_json)
+    if not hits:
+        say("Nothing found.\nhint: rag list shows what is in the index")
+        raise typer.Exit(Code.NOTHING_FOUND)
+
+
+def _go_back(near: Pipeline | Remote, tag: str | None) -> None:
+    """A tag is a matter of the index on disk: with one there is no service between."""
+    if tag is not None:
+        from rag.pipeline import Pipeline
+
+        assert isinstance(near, Pipeline)
+        near.as_of(tag)
+
+
+def scope(
+    documents: Iterable[str] | None,
+    pages: PageRange | None,
+    where: Iterable[Condition] | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
+) -> Scope:
+    from rag.pipeline import Scope
+
+    return Scope(
+        tuple(documents or ()),
+        None if pages is None else (pages.first, pages.last),
+        tuple((condition.key, condition.value) for condition in where or ()),
+        since.date if since else None,
+        until.date if until else None,
+    )
+
+
+def _question(argument: str) -> str:
+    return sys.stdin.read().strip() if argument == "-" else argument
+
+
+def _print_hits(hits: list[Hit], *, explain: bool, as_json: bool) -> None:
+    console = None if as_json else out()
+    for number, hit in enumerate(hits, 1):
+        if console is None:
+            print_json(hit)
+            continue
+        for line in hit_lines(number, hit, explain=explain):
+            console.print(line)

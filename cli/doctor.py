@@ -1,0 +1,190 @@
+"""`rag doctor`: is everything there, and is the index sound?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cli.context import Context
+from cli.edge import Code
+from cli.options import AsJson
+from cli.progress import IngestView
+from cli.render import print_json
+from cli.terminal import one_line, out, print_table, size, table
+
+if TYPE_CHECKING:
+    from rag.config import Settings
+    from rag.pipeline import Pipeline
+    from rag.store.checks import Fault
+
+State = Literal["ok", "warning", "error"]
+_PACKAGES = ("vllm-mlx", "mlx", "mlx-lm", "mlx-embeddings", "lancedb", "pymupdf")
+_LOW_DISK = 2 * 10**9
+_SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `hint` says what to do about it."""
+
+    name: str
+    state: State
+    value: str
+    hint: str = ""
+    items: tuple[str, ...] = ()  # all that it concerns: chunks, documents or files
+
+
+def doctor(
+    ctx: typer.Context,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend the index, and read again the files it needs.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look at the machine, the models and the index. Exit code 1 says that something is broken."""
+    context: Context = ctx.obj
+
+    async def work(pipeline: Pipeline) -> list[Check]:
+        mended = [check async for check in _fix(pipeline, context)] if fix else []
+        checks = [*_machine(pipeline.settings), *_models(pipeline.settings)]
+        return checks + [check async for check in _index(pipeline)] + mended
+
+    checks = context.run(work)
+    if as_json:
+        for check in checks:
+            print_json(check)
+    else:
+        _print(checks)
+    if any(check.state == "error" for check in checks):
+        raise typer.Exit(Code.ERROR)
+
+
+def _print(checks: list[Check]) -> None:
+    from rich.text import Text
+
+    console = out()
+    made = table(console, "", "", "")
+    made.show_header = False
+    for check in checks:
+        made.add_row(Text(*_SIGNS[check.state]), check.name, one_line(check.value))
+        if check.hint:
+            made.add_row("", "", Text(one_line(f"hint: {check.hint}"), "dim"))
+    print_table(console, made)
+
+
+# ── the machine ───────────────────────────────────────────────────────────────────────────────
+
+
+def _machine(settings: Settings) -> Iterator[Check]:
+    import importlib.metadata
+
+    from rag import mlx_runtime
+    from rag.ingest.ocr import tesseract
+
+    yield Check("python", "ok", f"{platform.python_version()} on {platform.platform()}")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+    yield Check("packages", "ok", versions)
+    yield Check("device", "ok", f"{mlx_runtime.device()}, {os.cpu_count()} CPU cores")
+    blas = mlx_runtime.blas()
+    slow = "MLX computes about twenty times more slowly with it: install this program with uv again"
+    yield Check("BLAS", "ok" if blas.fast else "warning", blas.name, "" if blas.fast else slow)
+    if (command := tesseract()) is not None:
+        yield Check("Tesseract", "ok", command)
+    else:
+        hint = "Scanned pages stay empty without it: install tesseract-ocr (macOS: tesseract)"
+        yield Check("Tesseract", "warning", "not installed", hint)
+    yield _disk(settings)
+
+
+def _disk(settings: Settings) -> Check:
+    there: Path = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    value = f"{size(free)} free at {settings.home}"
+    if free < _LOW_DISK:
+        return Check("disk", "warning", value, "Make room, or move the data with --home.")
+    return Check("disk", "ok", value)
+
+
+def _models(settings: Settings) -> Iterator[Check]:
+    from rag.models import list_models
+
+    for row in list_models(settings):
+        if not row.used or (row.role == "chat" and settings.engine_url is not None):
+            continue
+        missing = row.state == "missing"
+        hint = "It is downloaded when it is first used (rag models)." if missing else ""
+        state: State = "warning" if missing else "ok"
+        yield Check(f"{row.role} model", state, f"{row.name}, {row.state}, {row.why}", hint)
+    if settings.engine_url is not None:
+        yield Check("engine", "ok", f"server at {settings.engine_url} (not asked)")
+
+
+# ── the index ─────────────────────────────────────────────────────────────────────────────────
+
+
+async def _fix(pipeline: Pipeline, context: Context) -> AsyncIterator[Check]:
+    """Mends what can be mended; yields what was."""
+    from rag import upkeep
+    from rag.errors import IndexMissing
+
+    view = IngestView(verbose=context.verbose)
+    with view, suppress(IndexMissing):
+        async with aclosing(upkeep.fix(pipeline)) as events:
+            async for event in events:
+                if isinstance(event, upkeep.Mended):
+                    left = {fault.kind for fault in event.left}
+                    for fault in event.found:
+                        if fault.kind not in left:
+                            yield Check(fault.kind, "ok", f"mended: {fault.message}")
+                else:
+                    view.show(event)
+
+
+async def _index(pipeline: Pipeline) -> AsyncIterator[Check]:
+    """Opens the index and the embedding model, and looks for faults in every row."""
+    from rag.collection import collection_stats
+    from rag.errors import IndexMissing, RagError
+    from rag.ingest.lock import holder
+    from rag.store.checks import check
+
+    name = pipeline.settings.collection
+    try:
+        store = await pipeline.store()
+        stats = await collection_stats(store)
+        held = f"{stats.documents:,} documents, {stats.pages:,} pages, {stats.chunks:,} chunks"
+        yield Check("index", "ok", f"{name}: {held}, {size(stats.disk_bytes)}")
+        indexed = stats.chunks - stats.unindexed
+        yield Check("full text", "ok", f"{indexed:,} of {stats.chunks:,} chunks indexed")
+        embedder = await pipeline.embedder()
+        await store.require_embedder(embedder.id)
+        yield Check("embedder", "ok", f"{embedder.id}, {embedder.dimensions} dimensions")
+        writing = holder(store.directory)
+        for fault in await check(store):
+            broken = fault.broken and writing is None  # a writer leaves rows that it will complete
+            yield Check(
+                fault.kind,
+                "error" if broken else "warning",
+                fault.message,
+                _remedy(fault),
+                fault.items,
+            )
+        if writing is not None:
+            yield Check("writer", "ok", writing)
+    except IndexMissing as error:
+        yield Check("index", "ok", f"{name}: empty", error.hint)
+    except RagError as error:
+        yield Check("index", "error", str(error), error.hint)
+
+
+def _remedy(fault: Fault) -> str:
+    examples = ", ".join(fault.items[:3]) + (" …" if len(fault.items) > 3 else "")
+    concerns = f" Concerns: {examples}" if examples else ""
+    return f"rag doctor --fix would {fault.remedy}.{concerns}"

@@ -1,0 +1,59 @@
+"""The figures of `rag eval` as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from cli.terminal import out, table
+
+if TYPE_CHECKING:
+    from rag.evaluation.bootstrap import Interval
+    from rag.evaluation.compare import Comparison
+    from rag.evaluation.summary import Summary
+
+
+def show_summary(summary: Summary) -> None:
+    console = out()
+    groups = list(summary.groups)
+    shown = table(console, "metric", *groups, right=tuple(groups))
+    for name in summary.groups["all"]:
+        shown.add_row(name, *(_cell(summary.groups[group].get(name)) for group in groups))
+    for name, interval in summary.refusal.items():
+        shown.add_row(f"refusal {name}", _cell(interval))
+    for name, signal in summary.evidence.items():
+        shown.add_row(f"AUROC of {name}", _cell(signal.auroc))
+    console.print(shown)
+    counts = f"{summary.questions} questions, {summary.answerable} answerable"
+    failed = f", {summary.errors} without an answer" if summary.errors else ""
+    console.print(f"{counts}{failed}. In percent, with 95% intervals over documents.")
+    for line in _latencies(summary):
+        console.print(line)
+
+
+def _latencies(summary: Summary) -> Iterable[str]:
+    what = {"embed": "embedding a question", "search": "the rest of retrieval", "answer": "answer"}
+    for name, latency in summary.latency_ms.items():
+        yield f"{what[name]}: median {latency.median:.1f} ms, p95 {latency.p95:.1f} ms"
+
+
+def show_comparison(comparison: Comparison) -> None:
+    console = out()
+    shown = table(console, "metric", "before", "now", "change", right=("before", "now", "change"))
+    for d in comparison.differences:
+        mark = " worse" if d.regression else " better" if d.improvement else ""
+        shown.add_row(
+            d.metric, f"{100 * d.base:.1f}", f"{100 * d.new:.1f}", _cell(d.change, "+") + mark
+        )
+    console.print(shown)
+    console.print(
+        f"{comparison.shared} questions in both runs, {comparison.only_base} only before, "
+        f"{comparison.only_new} only now."
+    )
+
+
+def _cell(interval: Interval | None, sign: str = "") -> str:
+    if interval is None:
+        return "–"
+    value, low, high = (100 * x for x in (interval.value, interval.low, interval.high))
+    return f"{value:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"

@@ -1,0 +1,1 @@
+"""The ask flow: question and history → retrieval → prompt → engine → grounded answer."""

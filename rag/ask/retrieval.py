@@ -1,0 +1,275 @@
+"""Question to passages: several ranked lists, fused into one.
+
+Which lists run, with what weight, is data (`RetrievalPlan`), so that benchmarks can switch each one
+off. The lists themselves are in `rag.ask.lists`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Literal
+
+from rag.ask.glossary import FILINGS, expansion, merged
+from rag.ask.lists import LISTS, Query
+from rag.ask.ordering import cover_documents, distinct_pages_first
+from rag.ask.reranking import Reranker, reranked
+from rag.ask.titles import Titles
+from rag.config import Settings
+from rag.embedding import Embedder
+from rag.store import Filter, Found, Snapshot, Store
+from rag.terms import indexed_terms, query_terms
+from rag.types import Document, Hit, StoredChunk
+
+_QUOTED = re.compile(r'"([^"]{3,})"|“([^”]{3,})”|„([^“]{3,})“|«([^»]{3,})»')
+# A question's terms are stemmed for each of the languages that most of the documents are in.
+_LANGUAGES = 3
+# A misspelt word among many does no harm: the others find the passage.
+_DOUBTFUL = 0.25
+# A commit in mid-search may take away what was found: then once more, on the new documents.
+_TRIES = 3
+_EDGES = ".,;:!?()[]{}|>\"'“”„«»"
+# Weights of the two lists that a setting adds.
+LATE_INTERACTION = 0.25
+# Nothing to measure it with came in a package: as much as the two first lists together, so that it
+# decides among what they agree on, and an exact match of words or a named document still counts.
+CROSS_ENCODER = 2.0
+_NONE: Mapping[str, Reranker] = MappingProxyType({})
+
+
+def _weights() -> Mapping[str, float]:
+    return MappingProxyType(
+        {
+            "dense": 1.0,
+            "full_text": 1.0,
+            "dense_named": 0.5,
+            "full_text_named": 0.5,
+            "dense_glossary": 0.5,
+            "full_text_glossary": 1.0,
+            "phrases": 1.0,
+            "corrected": 0.25,
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalPlan:
+    """Weights of the lists (absent: not run) and the rules of fusion.
+
+    `fusion` by scores is a convex combination of min-max scores (Bruch et al., "An Analysis of
+    Fusion Functions for Hybrid Retrieval", 2023); by ranks it is reciprocal rank fusion (Cormack et
+    al. 2009), with its constant. What each part is worth: benchmarks/LOG.md.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=_weights)
+    fusion: Literal["scores", "ranks"] = "scores"
+    rank_constant: int = 60
+    candidates: int = 200
+    rerank: int = 30
+    distinct_pages: bool = True
+    cover_named: bool = True
+    glossary: Mapping[str, str] = field(default_factory=lambda: FILINGS)
+
+    @classmethod
+    def of(cls, settings: Settings) -> RetrievalPlan:
+        """The plan that ships, with what the settings add to it."""
+        weights = dict(_weights())
+        if settings.late_interaction:
+            weights["late_interaction"] = LATE_INTERACTION
+        if settings.reranker is not None:
+            weights["cross_encoder"] = CROSS_ENCODER
+        return cls(weights=MappingProxyType(weights), glossary=merged(settings.glossary))
+
+
+async def retrieve(
+    text: str,
+    store: Store,
+    embedder: Embedder,
+    *,
+    k: int,
+    where: Filter,
+    plan: RetrievalPlan,
+    rerankers: Mapping[str, Reranker] = _NONE,
+) -> list[Hit]:
+    """The k best passages for a search text, best first.
+
+    Each of `rerankers` makes one more list, of the first `plan.rerank` that the others found.
+    """
+    hits: list[Hit] = []
+    for _ in range(_TRIES):
+        before = await store.snapshot()
+        query = await _query(text, store, embedder, where, plan)
+        hits = await _search(text, query, store, k, plan, rerankers)
+        if await store.snapshot() is before:
+            break
+    return hits
+
+
+async def _search(
+    text: str,
+    query: Query,
+    store: Store,
+    k: int,
+    plan: RetrievalPlan,
+    rerankers: Mapping[str, Reranker],
+) -> list[Hit]:
+    names = [name for name in plan.weights if name in LISTS and name != "corrected"]
+    found = await asyncio.gather(*(LISTS[name](store, query, plan.candidates) for name in names))
+    lists = dict(zip(names, found, strict=True))
+    if "corrected" in plan.weights:
+        query = replace(query, unseen=_unseen(query.terms, lists.get("full_text", ())))
+        lists["corrected"] = await LISTS["corrected"](store, query, plan.candidates)
+    ordered = fuse(lists, plan)
+    if rerankers:
+        candidates = [chunk for chunk, _ in ordered[: plan.rerank]]
+        for name, reranker in rerankers.items():
+            if name in plan.weights:
+                lists[name] = await reranked(text, candidates, reranker)
+        ordered = fuse(lists, plan)
+    if plan.distinct_pages:
+        ordered = distinct_pages_first(ordered)
+    if plan.cover_named and query.named and query.named.document_ids:
+        ordered = cover_documents(ordered, query.named.document_ids, k)
+    added = gains(lists, plan)
+    documents = await store.by_id()
+    hits = [_hit(item, lists, added, query, documents) for item in ordered[:k]]
+    return [hit for hit in hits if hit is not None]
+
+
+async def _query(
+    text: str, store: Store, embedder: Embedder, where: Filter, plan: RetrievalPlan
+) -> Query:
+    added = expansion(text, plan.glossary)
+    vector, snapshot = await asyncio.gather(embedder.embed_query(text), store.snapshot())
+    languages = _languages(snapshot)
+    titles = _titles(snapshot)
+    named = (titles if where.document_ids is None else titles.within(where.document_ids)).named_in(
+        text
+    )
+    quoted = ["".join(match.groups(default="")) for match in _QUOTED.finditer(text)]
+    return Query(
+        vector=vector,
+        terms=_terms(text, languages),
+        where=where,
+        named=Filter(named, where.pages) if named else None,
+        glossary=(
+            (await embedder.embed_query(f"{text} {added}"), _terms(added, languages))
+            if added
+            else None
+        ),
+        phrases=tuple(tuple(indexed_terms(phrase, languages[0])) for phrase in quoted),
+    )
+
+
+@lru_cache(maxsize=8)  # collections asked at the same time
+def _titles(snapshot: Snapshot) -> Titles:
+    return Titles.of(snapshot.by_path.values())
+
+
+def _unseen(terms: Sequence[str], found: Iterable[Found]) -> tuple[str, ...]:
+    """Terms that no passage found shows, letter for letter: only these are worth a look-up each,
+    and only where they are a good part of the question."""
+    text = "\n".join(f"{item.chunk.header}\n{item.chunk.text}" for item in found).lower()
+    unseen = tuple(term for term in terms if term not in text)
+    return unseen if len(unseen) >= _DOUBTFUL * len(terms) else ()
+
+
+@lru_cache(maxsize=8)
+def _languages(snapshot: Snapshot) -> list[str]:
+    """The languages of most documents, the commonest first; "" (English) if none is known."""
+    counts = Counter(d.language for d in snapshot.by_path.values() if d.language)
+    return [language for language, _ in counts.most_common(_LANGUAGES)] or [""]
+
+
+def _terms(text: str, languages: Sequence[str]) -> tuple[str, ...]:
+    """Stemmed for each language. A term that stands twice counts twice, as in a follow-up."""
+    terms = query_terms(text, languages[0])
+    for language in languages[1:]:
+        terms += [term for term in query_terms(text, language) if term not in terms]
+    return tuple(terms)
+
+
+def fuse(
+    lists: Mapping[str, Sequence[Found]], plan: RetrievalPlan
+) -> list[tuple[StoredChunk, float]]:
+    """One list, best first: a chunk's score is the weighted sum of its gains in each list."""
+    scores: dict[str, float] = {}
+    chunks: dict[str, StoredChunk] = {}
+    for name, added in gains(lists, plan).items():
+        chunks.update((item.chunk.id, item.chunk) for item in lists[name])
+        for id_, gain in added.items():
+            scores[id_] = scores.get(id_, 0.0) + gain
+    ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [(chunks[id_], score) for id_, score in ranked]
+
+
+def gains(lists: Mapping[str, Sequence[Found]], plan: RetrievalPlan) -> dict[str, dict[str, float]]:
+    """What each list adds to the score of each chunk that it has, by names and chunk ids."""
+    added: dict[str, dict[str, float]] = {}
+    for name, found in lists.items():
+        shares = _by_score(found) if plan.fusion == "scores" else _by_rank(found, plan)
+        added[name] = {
+            item.chunk.id: plan.weights[name] * share
+            for item, share in zip(found, shares, strict=True)
+        }
+    return added
+
+
+def _by_score(found: Sequence[Found]) -> list[float]:
+    """1 for the best of the list, 0 for the last and for what is not in it."""
+    if not found:
+        return []
+    highest, lowest = found[0].score, found[-1].score
+    span = highest - lowest
+    return [(item.score - lowest) / span if span > 0 else 1.0 for item in found]
+
+
+def _by_rank(found: Sequence[Found], plan: RetrievalPlan) -> list[float]:
+    return [1 / (plan.rank_constant + rank) for rank in range(1, len(found) + 1)]
+
+
+def _hit(
+    scored: tuple[StoredChunk, float],
+    lists: Mapping[str, Sequence[Found]],
+    added: Mapping[str, Mapping[str, float]],
+    query: Query,
+    documents: Mapping[str, Document],
+) -> Hit | None:
+    chunk, score = scored
+    document = documents.get(chunk.document_id)
+    if document is None:  # removed, or replaced by its new version, since the search began
+        return None
+    ranks = {
+        name: rank
+        for name, found in lists.items()
+        for rank, item in enumerate(found, 1)
+        if item.chunk.id == chunk.id
+    }
+    return Hit(
+        chunk,
+        document,
+        score,
+        ranks,
+        next((f.score for f in lists.get("dense", ()) if f.chunk.id == chunk.id), None),
+        {name: added[name][chunk.id] for name in ranks},
+        _words_asked_for(chunk.header, document.language, query),
+    )
+
+
+def _words_asked_for(header: str, language: str, query: Query) -> tuple[str, ...]:
+    """The header's words that the question or its additions have, each once, as they are written.
+
+    A header may hold the whole head of a table: words that only the punctuation parts are shown
+    together, and the stemming of one language is enough.
+    """
+    asked = {*query.terms, *(query.glossary[1] if query.glossary else ())}
+    words = {
+        word.strip(_EDGES): asked.intersection(indexed_terms(word, language))
+        for word in header.split()
+    }
+    return tuple(word for word, shared in words.items() if word and shared)

@@ -1,0 +1,208 @@
+"""Settings, from the nearest source that names them: flag, RAG_* variable, rag.toml, default.
+
+A key that nobody knows is an error wherever it stands: a misspelt setting must not pass silently.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from rag.ask.glossary import pattern
+from rag.errors import ConfigError, InvalidQuestion
+
+ENV_PREFIX = "RAG_"
+CONFIG_FILE = "rag.toml"
+COLLECTION_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
+# Read by this module or by the service, not fields of Settings.
+_OTHER_VARIABLES = {"RAG_CONFIG"}
+
+
+class Extraction(BaseModel):
+    """Limits on a file while it is turned into text. A hostile file costs itself, nothing else."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    timeout_s: float = Field(60.0, gt=0, description="seconds of work for one file's plain text")
+    memory_mb: int = Field(
+        2048, ge=256, description="memory for one file in a worker, MiB (kept on Linux)"
+    )
+    max_pages: int = Field(20_000, ge=1, description="files with more pages are refused")
+    max_file_mb: int = Field(512, ge=1, description="larger files are refused, MiB")
+    layout: bool = Field(True, description="layout analysis on pages that seem to hold tables")
+    ocr: bool = Field(True, description="OCR of image-only pages, where Tesseract is installed")
+    ocr_language: str = Field("eng", description="Tesseract's name of the language(s), as eng+deu")
+
+
+class Service(BaseModel):
+    """How `rag serve` listens and what it lets through."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="address to listen on; others demand api_keys")
+    port: int = Field(8000, ge=0, le=65535, description="0 takes a free one")
+    allow_anyone: bool = Field(False, description="no key on an address other than loopback")
+    allowed_hosts: tuple[str, ...] = Field((), description="further names in the Host header")
+    max_upload_mb: int = Field(512, ge=1, description="one upload's limit, MiB")
+    requests_per_minute: int = Field(600, ge=1, description="of one client; more get 429")
+    shutdown_s: float = Field(10.0, ge=0, description="answers may go on this long at shutdown")
+    models: tuple[str, ...] = Field((), description="further chat models that clients may load")
+    sessions_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in home")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Frozen; passed in, never global."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    home: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("rag", appauthor=False)),
+        description="where collections and sessions live",
+    )
+    cache: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_cache_dir("rag", appauthor=False)),
+        description="where imported models live; may be deleted",
+    )
+    collection: str = Field(
+        "default",
+        pattern=COLLECTION_NAME,
+        description="documents that are searched together, by name",
+    )
+
+    embedding_model: str = Field("all-MiniLM-L6-v2", description="bundled name, hub id or folder")
+    embedding_dimensions: int | None = Field(
+        None, ge=1, description="keep this many (Matryoshka models); default: all"
+    )
+    embedding_backend: Literal["auto", "mlx", "onnx"] = Field(
+        "auto", description="auto: ONNX Runtime for BERT models on a CPU, else MLX"
+    )
+    chat_model: str = Field("auto", description="auto, bundled name, hub id or folder")
+    engine_url: str | None = Field(None, description="an OpenAI-compatible server's base URL")
+    engine_api_key: str | None = Field(None, description="the key for engine_url, if it wants one")
+
+    late_interaction: bool = Field(
+        False, description="also rank by single tokens (MaxSim): 30 passages embedded a question"
+    )
+    reranker: str | None = Field(
+        None, description="a cross-encoder that also ranks: hub id or folder"
+    )
+    glossary: dict[str, str] = Field(
+        {}, description="what questions say (a phrase or regular expression) → words to search for"
+    )
+
+    chunk_tokens: int = Field(256, ge=32, description="a chunk's limit, in embedder tokens")
+    k: int = Field(8, ge=1, le=100, description="passages given to the model")
+    refusal_threshold: float = Field(
+        0.1, ge=0, le=1, description="refuse where an answer is less likely than this; 0: never"
+    )
+    max_tokens: int = Field(512, ge=1, description="an answer's limit, in chat-model tokens")
+    temperature: float = Field(0.0, ge=0, le=2, description="0 takes the most likely words")
+    context_tokens: int | None = Field(None, ge=512, description="prompt budget; default: by model")
+    queue_limit: int = Field(64, ge=1, description="requests that may wait; more get 'busy'")
+    request_timeout_s: float = Field(300.0, gt=0, description="longest wait for the next token")
+    workers: int | None = Field(None, ge=1, description="processes for ingest; default: by cores")
+
+    model_memory_mb: int | None = Field(None, ge=1, description="budget of loaded chat models, MiB")
+    api_key: str | None = Field(
+        None, repr=False, description="key(s) of the service's clients: KEY, or name:KEY,name2:KEY2"
+    )
+
+    extraction: Extraction = Extraction()
+    service: Service = Service()
+
+    @field_validator("home", "cache")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("glossary")
+    @classmethod
+    def _expressions(cls, value: dict[str, str]) -> dict[str, str]:
+        for entry in value:
+            try:
+                re.compile(entry)  # "a)(b" is one only inside what pattern() puts around it
+                found = pattern(entry).search(" ")
+            except re.error as error:
+                raise ValueError(f"{entry!r} is no regular expression: {error}") from error
+            if found:
+                raise ValueError(f"{entry!r} fits every question")
+        return value
+
+    @property
+    def collection_dir(self) -> Path:
+        return self.home / "collections" / self.collection
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+        return init_settings, env_settings, toml
+
+
+def in_collection(settings: Settings, name: str) -> Settings:
+    """The settings, for another collection. Raises InvalidQuestion if it cannot be a name."""
+    if not re.fullmatch(COLLECTION_NAME, name):
+        raise InvalidQuestion(
+            f"{name[:80]!r} cannot be a collection's name",
+            hint="Letters, digits, '.', '-' and '_'; at most 63, a letter or digit first.",
+        )
+    return settings.model_copy(update={"collection": name})
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Settings with the given flags on top; flags that are None count as not given.
+
+    Raises ConfigError with the name and the source of whatever is wrong.
+    """
+    _reject_unknown_variables()
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise ConfigError(
+            f"a setting is wrong: {problems}", hint="The settings are listed in docs/config.md."
+        ) from error
+    except ValueError as error:  # a rag.toml that is no TOML
+        raise ConfigError(f"{config_file()}: {error}", hint="Mend its syntax.") from error
+
+
+def config_file() -> Path:
+    """The rag.toml that is read, whether it exists or not. Raises ConfigError."""
+    named = os.environ.get("RAG_CONFIG")
+    if named and not Path(named).is_file():
+        raise ConfigError(f"RAG_CONFIG names {named}, which is not a file", hint="Mend the path.")
+    return Path(named) if named else Path(CONFIG_FILE)
+
+
+def _reject_unknown_variables() -> None:
+    known = {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields} | _OTHER_VARIABLES
+    for variable in os.environ:
+        top = variable.upper().split("__", 1)[0]
+        if top.startswith(ENV_PREFIX) and top not in known:
+            raise ConfigError(
+                f"the environment sets {variable}, which is no setting",
+                hint="Unset it, or see docs/config.md for the names.",
+            )

@@ -1,0 +1,63 @@
+"""Texts to vectors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from rag.config import Settings
+    from rag.mlx_runtime import MLXThread
+
+Vectors = npt.NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors. Two embedders with the same `id` give the same vectors."""
+
+    @property
+    def id(self) -> str:
+        """Name and revision of the model: stored with the index, compared when it is opened."""
+
+    @property
+    def dimensions(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Texts are cut after this many of the model's tokens (special ones included)."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special ones not included. Cheap: no model is run or loaded."""
+
+    async def embed_documents(self, texts: Sequence[str]) -> Vectors:
+        """Shape (n, dimensions), unit length, in the order of `texts`. Raises EmbeddingError."""
+
+    async def embed_query(self, text: str) -> Vectors:
+        """Shape (dimensions,), unit length. Raises EmbeddingError."""
+
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class TokenEmbedder(Protocol):
+    """Turns texts into one unit vector a token, for late interaction (MaxSim)."""
+
+    async def embed_tokens(self, texts: Sequence[str], *, query: bool = False) -> list[Vectors]:
+        """For each text shape (tokens, hidden), special tokens not included: an empty text has 0.
+
+        Raises EmbeddingError.
+        """
+
+
+async def open_embedder(settings: Settings, thread: MLXThread) -> Embedder:
+    """The configured model, its weights not yet loaded. The caller closes it.
+
+    What is returned is a TokenEmbedder as well. Raises ModelNotFound, ModelLoadFailed, ConfigError.
+    """
+    from rag.embedders.choice import open_model
+
+    return await asyncio.to_thread(open_model, settings, thread)

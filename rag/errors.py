@@ -1,0 +1,191 @@
+"""Every error that this program raises on purpose. Each one carries a hint: what the user can do.
+
+RagError
+├── ConfigError            a setting is unknown, malformed or contradicts another
+├── ModelError
+│   ├── ModelNotFound      no such folder, bundled name or cached hub model, and no hub to ask
+│   └── ModelLoadFailed    the folder is there, the model in it cannot be used
+├── ExtractionError        one file could not be turned into text (only that file is lost)
+│   ├── UnsupportedFile    not a document that we read, or not what its name says
+│   ├── DamagedFile        cannot be opened, or opens with no pages
+│   ├── EncryptedFile      needs a password, or the one given is wrong
+│   ├── NoText             opened, but holds no text (scanned, and no OCR at hand)
+│   └── LimitExceeded      stopped by the limit on time, memory, pages or size
+├── StoreError
+│   ├── IndexMissing       nothing was ingested into this collection yet
+│   ├── IndexMismatch      made with another embedding model, or by another version
+│   ├── IndexLocked        another process is writing
+│   ├── IndexCorrupt       LanceDB cannot read its own files
+│   └── DocumentNotFound   no document answers to this name
+├── EmbeddingError         the embedder failed or gave vectors that must not be stored
+├── EngineError
+│   ├── EngineBusy         the queue is full
+│   ├── EngineTimeout      no token within the time allowed
+│   ├── EngineUnreachable  the configured server does not answer
+│   └── PromptTooLong      does not fit the model's context
+├── SessionNotFound        no chat session with this id
+└── InvalidQuestion        empty, or a filter that cannot be understood
+    └── InvalidQuestionSet a file of questions for `rag eval` that cannot be understood
+"""
+
+from __future__ import annotations
+
+
+class RagError(Exception):
+    """Base of the tree. `hint` is one sentence that tells the user what to do next."""
+
+    hint = ""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
+
+
+class ConfigError(RagError):
+    """A setting is unknown, malformed or contradicts another."""
+
+
+class ModelError(RagError):
+    """A model cannot be used."""
+
+
+class ModelNotFound(ModelError):
+    """No such folder, bundled name or cached hub model, and no hub to ask."""
+
+
+class ModelLoadFailed(ModelError):
+    """The model's folder is there, but the model in it cannot be used."""
+
+
+class ExtractionError(RagError):
+    """One file could not be turned into text. `kind` is the stable word that reports use."""
+
+    kind = "failed"
+
+
+class UnsupportedFile(ExtractionError):
+    """Not a document that we read, or not what its name says."""
+
+    kind = "not-a-pdf"
+    hint = "Check that the file is what its name says."
+
+
+class DamagedFile(ExtractionError):
+    """The file cannot be opened, or opens with no pages."""
+
+    kind = "damaged"
+    hint = "Open it in a PDF viewer and save it again, or fetch a fresh copy."
+
+
+class EncryptedFile(ExtractionError):
+    """The file needs a password, or the one given is wrong."""
+
+    kind = "encrypted"
+    hint = "Give the password with --password."
+
+
+class NoText(ExtractionError):
+    """The file opened but holds no text."""
+
+    kind = "no-text"
+    hint = "Its pages are images or empty. Install Tesseract (tesseract-ocr) to read scanned pages."
+
+
+class LimitExceeded(ExtractionError):
+    """Stopped by the limit on time, memory, pages or size."""
+
+    kind = "limit"
+    hint = "Raise the limit in rag.toml ([extraction] table) if you trust the file."
+
+
+class StoreError(RagError):
+    """Something about the index on disk."""
+
+
+class IndexMissing(StoreError):
+    """Nothing was ingested into this collection yet."""
+
+    hint = "Run: rag ingest FOLDER"
+
+
+class IndexMismatch(StoreError):
+    """The index was made with another embedding model, or by another version of this program."""
+
+
+class IndexLocked(StoreError):
+    """Another process is writing to this collection."""
+
+    hint = "Wait until it is done; reading and asking work meanwhile."
+
+
+class IndexCorrupt(StoreError):
+    """LanceDB cannot read its own files."""
+
+    hint = "Run: rag doctor. Beyond repair, restore a backup (rag restore) or ingest anew."
+
+
+class StorageFull(StoreError):
+    """No space is left on the disk."""
+
+    hint = "Free some space and run the command again: it goes on where it stopped."
+
+
+class DocumentNotFound(StoreError):
+    """No document answers to this name."""
+
+    hint = "Run: rag list"
+
+
+class EmbeddingError(RagError):
+    """The embedder failed or gave vectors that must not be stored (NaN, wrong length)."""
+
+
+class EngineError(RagError):
+    """The language model did not answer as it should."""
+
+
+class EngineBusy(EngineError):
+    """The queue of waiting requests is full."""
+
+    hint = "Try again in a moment."
+
+
+class EngineTimeout(EngineError):
+    """No token came within the time allowed."""
+
+    hint = "Raise request_timeout_s, ask for less, or choose a smaller model."
+
+
+class EngineUnreachable(EngineError):
+    """The configured server does not answer."""
+
+    hint = "Check engine_url, and that the server runs."
+
+
+class PromptTooLong(EngineError):
+    """The prompt does not fit the model's context."""
+
+    hint = "Ask with fewer passages (-k) or a shorter question."
+
+
+class InvalidName(RagError):
+    """A name that cannot be given to a tag or a collection."""
+
+
+class SessionNotFound(RagError):
+    """No chat session with this id."""
+
+    hint = "List the sessions first; it may have been deleted."
+
+
+class InvalidQuestion(RagError):
+    """The question is empty, or a filter cannot be understood."""
+
+    hint = "Write a question in words."
+
+
+class InvalidQuestionSet(InvalidQuestion):
+    """A file of questions for `rag eval` cannot be understood."""
+
+    hint = "The format is described in docs/evaluation.md."

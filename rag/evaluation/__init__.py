@@ -1,0 +1,1 @@
+"""Quality, measured: questions with known places run through a pipeline, scored, compared."""

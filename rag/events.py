@@ -1,0 +1,125 @@
+"""What the two flows tell while they run: one vocabulary, printed by terminal, NDJSON and SSE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rag.types import Answer, Document, Failure, Hit
+
+# ── ingest ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """First event: how many files need what. `known_bad` failed before and did not change."""
+
+    new: int
+    changed: int
+    moved: int
+    unchanged: int
+    gone: int
+    known_bad: int
+    kind: Literal["planned"] = "planned"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Counts so far. Pages and chunks are those of files that were extracted and embedded.
+
+    `skipped` files needed nothing (unchanged, or bad as before). `seconds_left` goes by the bytes
+    of the files, as their pages are not known before; None while there is nothing to go by.
+    """
+
+    files_done: int
+    files_total: int
+    pages: int
+    chunks_extracted: int
+    chunks_embedded: int
+    failed: int
+    current: Path | None
+    skipped: int = 0
+    seconds_left: float | None = None
+    kind: Literal["progress"] = "progress"
+
+
+@dataclass(frozen=True, slots=True)
+class FileIngested:
+    """A document is in the index (committed, not merely read)."""
+
+    document: Document
+    kind: Literal["ingested"] = "ingested"
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailed:
+    """A file was skipped. The rest goes on."""
+
+    failure: Failure
+    kind: Literal["failed"] = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Last event of an ingest."""
+
+    ingested: int
+    moved: int
+    removed: int
+    unchanged: int
+    failed: int
+    known_bad: int
+    pages: int
+    chunks: int
+    reused_vectors: int
+    seconds: float
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
+    kind: Literal["summary"] = "summary"
+
+
+IngestEvent = Planned | Progress | FileIngested | FileFailed | Summary
+
+# ── ask ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """First event of an answer, once: what was searched for and what was found, best first."""
+
+    question: str
+    search_text: str
+    hits: tuple[Hit, ...]
+    kind: Literal["retrieved"] = "retrieved"
+
+
+@dataclass(frozen=True, slots=True)
+class MapProgress:
+    """Where documents are read whole: parts and pages read so far, of how many. At the end every
+    page has been read."""
+
+    parts_done: int
+    parts_total: int
+    pages_done: int
+    pages_total: int
+    kind: Literal["map_progress"] = "map_progress"
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The next piece of the answer's text, as the model writes it (not yet verified)."""
+
+    text: str
+    kind: Literal["delta"] = "delta"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Last event of an answer, once: the verified answer. Its text may differ from the deltas."""
+
+    answer: Answer
+    kind: Literal["done"] = "done"
+
+
+AnswerEvent = Retrieved | MapProgress | Delta | Done

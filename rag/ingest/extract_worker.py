@@ -1,0 +1,154 @@
+"""The worker process: reads tasks from stdin, writes frames to stdout, one file at a time."""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from rag.errors import DamagedFile, ExtractionError, LimitExceeded
+from rag.ingest.chunking import chunk_document
+from rag.ingest.documents import parse_document
+from rag.ingest.protocol import (
+    HEADER_SIZE,
+    Extracted,
+    Failed,
+    MoreTime,
+    Ready,
+    Setup,
+    Task,
+    Work,
+    frame_length,
+    pack,
+)
+
+
+def main() -> None:
+    """Serves until stdin closes. Nothing else may write to the parent's pipe."""
+    tasks, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    setup: Setup = _receive(tasks)
+    count_tokens = _token_counter(setup.tokenizer_file)
+    import pymupdf
+
+    pymupdf.TOOLS.mupdf_display_errors(False)
+    pymupdf.TOOLS.mupdf_display_warnings(False)
+    _limit_memory(setup.limits.memory_mb)
+    _send(results, Ready())
+    with suppress(EOFError):
+        while True:
+            task: Task = _receive(tasks)
+            _send(results, _extract(task, setup, count_tokens, results))
+            pymupdf.TOOLS.store_shrink(100)
+
+
+def _extract(
+    task: Task,
+    setup: Setup,
+    count_tokens: Callable[[Sequence[str]], list[int]],
+    results: IO[bytes],
+) -> Extracted | Failed:
+    started = time.perf_counter()
+    clock = _Clock(setup.limits.timeout_s, results)
+    limits = setup.limits if task.layout else setup.limits.model_copy(update={"layout": False})
+    try:
+        document = parse_document(task.path, limits, password=task.password, extra=clock.extra)
+        chunks = chunk_document(document, limit=setup.chunk_tokens, count_tokens=count_tokens)
+    except ExtractionError as error:
+        return Failed(type(error), str(error))
+    except MemoryError:
+        limit = setup.limits.memory_mb
+        return Failed(LimitExceeded, f"{task.path.name}: needs more than {limit} MiB of memory")
+    except RecursionError:
+        return Failed(LimitExceeded, f"{task.path.name}: nested too deeply")
+    except OSError as error:
+        return Failed(DamagedFile, f"{task.path.name}: cannot be read ({error.strerror})")
+    except Exception as error:  # noqa: BLE001 - the edge of the process: this file fails, no other
+        return Failed(DamagedFile, f"{task.path.name}: reading it failed ({error!r})")
+    return Extracted(document, tuple(chunks), time.perf_counter() - started)
+
+
+class _Clock:
+    """The file's limit on CPU time, which grows while dearer work is done."""
+
+    def __init__(self, seconds: float, results: IO[bytes]) -> None:
+        self._limit = time.process_time() + seconds
+        self._results = results
+        _limit_cpu(self._limit)
+
+    @contextmanager
+    def extra(self, seconds: float, work: Work) -> Iterator[None]:
+        """Up to so many seconds on top for what is done inside; the parent is told."""
+        self._extend(seconds, work)
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._extend(min(time.monotonic() - started, seconds) - seconds, "")
+
+    def _extend(self, seconds: float, work: Work) -> None:
+        self._limit += seconds
+        _limit_cpu(self._limit)
+        _send(self._results, MoreTime(seconds, work))
+
+
+def _receive(stream: IO[bytes]) -> Any:
+    header = stream.read(HEADER_SIZE)
+    if len(header) < HEADER_SIZE:
+        raise EOFError
+    return pickle.loads(stream.read(frame_length(header)))
+
+
+def _send(stream: IO[bytes], message: Any) -> None:
+    stream.write(pack(message))
+    stream.flush()
+
+
+def _token_counter(file: Path) -> Callable[[Sequence[str]], list[int]]:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+
+    def count(texts: Sequence[str]) -> list[int]:
+        encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(encoding.ids) for encoding in encodings]
+
+    return count
+
+
+def _limit_memory(megabytes: int) -> None:
+    """For the files, on top of what the worker itself takes.
+
+    Linux only: macOS has no limit that it keeps, Windows has none.
+    """
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + megabytes * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _limit_cpu(seconds: float) -> None:
+    """Of the process's life; then the system ends it with SIGXCPU, even if its parent died."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        soft = math.ceil(seconds)
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+if __name__ == "__main__":
+    with suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    main()

@@ -1,0 +1,247 @@
+"""What an ingest has to do: compares files with the index. An unchanged file costs one stat."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rag.errors import UnsupportedFile
+from rag.events import Planned
+from rag.types import Document, Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file as it stands on disk."""
+
+    path: Path
+    sha256: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A content to extract and embed once, and every file that holds it."""
+
+    document_id: str
+    sources: tuple[Source, ...]
+    replaces: tuple[str, ...]  # ids of what stood under these paths: their vectors may be reused
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`known` files need only their row written: moved, copied or touched, content in the index.
+
+    `recovered` are files that failed before and are now gone, or again as they are in the index.
+    """
+
+    jobs: tuple[Job, ...]
+    new: int
+    changed: int
+    known: tuple[Document, ...]
+    moved: Mapping[Path, Path]  # old → new
+    unchanged: int
+    known_bad: tuple[Failure, ...]
+    unreadable: tuple[Failure, ...]
+    gone: tuple[Path, ...]
+    recovered: tuple[Path, ...] = ()
+
+    def counts(self) -> Planned:
+        return Planned(
+            new=self.new,
+            changed=self.changed,
+            moved=len(self.moved),
+            unchanged=self.unchanged,
+            gone=len(self.gone),
+            known_bad=len(self.known_bad),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What the plan needs to know of the index."""
+
+    documents: Mapping[Path, Document]
+    recipes: Mapping[Path, str]
+    failures: Mapping[Path, Failure]
+
+
+def located(path: Path) -> Path:
+    """Where a path leads, whatever folder it was typed in: one file has one path in the index.
+
+    Symbolic links are kept as they are, so that what the user sees is what the user named.
+    """
+    return Path(os.path.normpath(path.expanduser().absolute()))
+
+
+def discover(arguments: Iterable[Path], suffixes: Collection[str]) -> list[Path]:
+    """Files named, files with a known suffix below folders, and matches of globs; absolute, sorted.
+
+    Hidden files and folders are passed over, symbolic links to folders are not followed.
+    Raises UnsupportedFile for an argument that names nothing.
+    """
+    found: set[Path] = set()
+    for argument in arguments:
+        path = located(argument)
+        if path.is_dir():
+            found.update(_walk(path, suffixes))
+        elif path.exists():
+            found.add(path)
+        elif matches := glob.glob(str(path), recursive=True):  # noqa: PTH207
+            found.update(discover(map(Path, matches), suffixes))
+        else:
+            raise UnsupportedFile(f"{argument}: no such file or folder", hint="Check the path.")
+    return sorted(found)
+
+
+def _walk(folder: Path, suffixes: Collection[str]) -> Iterable[Path]:
+    for directory, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:  # noqa: PTH122
+                yield Path(directory, name)
+
+
+def make_plan(
+    files: Sequence[Path],
+    roots: Sequence[Path],
+    index: Index,
+    recipe: str,
+    *,
+    retry: bool = False,
+    reread: bool = False,
+) -> Plan:
+    """Compare. `roots` are the folders below which a file that is in the index but not in `files`
+    counts as gone. `retry` tries again the files that failed before, `reread` reads every file
+    anew. Otherwise only files are read whose size or time differ from the index's."""
+    pending: list[Source] = []
+    unreadable: list[Failure] = []
+    known_bad: list[Failure] = []
+    unchanged: list[Path] = []
+    for path in files:
+        try:
+            stat = path.stat()
+            if not reread and _is_current(path, stat, index, recipe):
+                unchanged.append(path)
+            elif not (retry or reread) and _unchanged(index.failures.get(path), stat):
+                known_bad.append(index.failures[path])
+            else:
+                pending.append(Source(path, _sha256(path), stat.st_size, stat.st_mtime_ns))
+        except OSError as error:
+            unreadable.append(_unreadable(path, error))
+    gone = [path for path in index.documents.keys() - set(files) if _is_gone(path, roots)]
+    stored = {} if reread else _by_content(index, recipe)
+    jobs, copies, moved = _settle(pending, stored, index, recipe, sorted(gone))
+    touched = sum(_holds(index, d.path, d.sha256, recipe) for d in copies)
+    changed = sum(source.path in index.documents for source in pending) - touched
+    sound = set(unchanged) | {document.path for document in copies}
+    recovered = [p for p in index.failures if p in sound or _is_gone(p, roots)]
+    return Plan(
+        jobs=jobs,
+        new=len(pending) - touched - changed - len(moved),
+        changed=changed,
+        known=tuple(copies),
+        moved=moved,
+        unchanged=len(unchanged) + touched,
+        known_bad=tuple(known_bad),
+        unreadable=tuple(unreadable),
+        gone=tuple(path for path in sorted(gone) if path not in moved),
+        recovered=tuple(recovered),
+    )
+
+
+def _is_current(path: Path, stat: os.stat_result, index: Index, recipe: str) -> bool:
+    return _unchanged(index.documents.get(path), stat) and index.recipes[path] == recipe
+
+
+def _holds(index: Index, path: Path, sha256: str, recipe: str) -> bool:
+    """Whether the document under `path` has this content, cut by the present rules."""
+    known = index.documents.get(path)
+    return known is not None and known.sha256 == sha256 and index.recipes[path] == recipe
+
+
+def _is_gone(path: Path, roots: Iterable[Path]) -> bool:
+    return _below(path, roots) and not path.exists()
+
+
+def _by_content(index: Index, recipe: str) -> dict[str, Document]:
+    """Documents that are cut by the present rules, by the hash of their file."""
+    documents = index.documents.items()
+    return {d.sha256: d for path, d in documents if index.recipes[path] == recipe}
+
+
+def _settle(
+    pending: Sequence[Source],
+    stored: Mapping[str, Document],
+    index: Index,
+    recipe: str,
+    gone: Sequence[Path],
+) -> tuple[tuple[Job, ...], list[Document], dict[Path, Path]]:
+    """Sort new and changed files into work to do, rows to write, and moves."""
+    left = {index.documents[path].sha256: path for path in gone}
+    work: dict[str, list[Source]] = {}
+    copies: list[Document] = []
+    moved: dict[Path, Path] = {}
+    for source in pending:
+        if source.sha256 not in stored:
+            work.setdefault(source.sha256, []).append(source)
+            continue
+        copies.append(_at(stored[source.sha256], source))
+        if source.sha256 in left and source.path not in index.documents:
+            moved[left.pop(source.sha256)] = source.path
+    taken = {document.id for document in index.documents.values()}
+    jobs = tuple(
+        Job(_free_id(sha256, recipe, taken), tuple(sources), _replaced(sources, index))
+        for sha256, sources in work.items()
+    )
+    return jobs, copies, moved
+
+
+def _free_id(sha256: str, recipe: str, taken: Collection[str]) -> str:
+    """The content's id; another where a document that is to be read again still stands under it,
+    so that the old one answers until the new one is stored."""
+    id_ = document_id(sha256, recipe)
+    while id_ in taken:
+        id_ = document_id(id_, recipe)
+    return id_
+
+
+def _replaced(sources: Iterable[Source], index: Index) -> tuple[str, ...]:
+    """Ids whose vectors may serve again: the same path before, the same content otherwise cut."""
+    contents = {source.sha256 for source in sources}
+    paths = {source.path for source in sources}
+    return tuple(
+        {d.id for d in index.documents.values() if d.path in paths or d.sha256 in contents}
+    )
+
+
+def document_id(sha256: str, recipe: str) -> str:
+    """Follows from the content and from the rules it is cut by: another cut is another document."""
+    return hashlib.sha256(f"{sha256}\n{recipe}".encode()).hexdigest()[:16]
+
+
+def _unchanged(known: Document | Failure | None, stat: os.stat_result) -> bool:
+    return known is not None and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+
+
+def _unreadable(path: Path, error: OSError) -> Failure:
+    reason = error.strerror or str(error)
+    return Failure(path, "unreadable", reason, "Check the file's permissions.", 0, 0)
+
+
+def _at(document: Document, source: Source) -> Document:
+    return replace(document, path=source.path, size=source.size, mtime_ns=source.mtime_ns)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _below(path: Path, roots: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(root) for root in roots)

@@ -1,0 +1,39 @@
+"""Which documents answer to a name that a user gives."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Sequence
+from pathlib import Path
+
+from rag.errors import DocumentNotFound
+from rag.ingest.plan import located
+from rag.types import Document
+
+
+def find_documents(name: str, documents: Sequence[Document]) -> list[Document]:
+    """By path, file name, stem, title or id first; else by glob; else by part of the file name.
+
+    Raises DocumentNotFound, which names near misses.
+    """
+    wanted = name.casefold()
+    path = located(Path(name))
+
+    def exact(d: Document) -> bool:
+        return d.path == path or wanted in {
+            d.id, d.name.casefold(), d.path.stem.casefold(), d.title.casefold()
+        }  # fmt: skip
+
+    tests = (
+        exact,
+        lambda d: fnmatch.fnmatch(d.name.casefold(), wanted) or fnmatch.fnmatch(str(d.path), name),
+        lambda d: d.id.startswith(wanted) if len(wanted) >= 4 else False,
+        lambda d: wanted in d.name.casefold(),
+    )
+    for test in tests:
+        if found := [document for document in documents if test(document)]:
+            return found
+    near = difflib.get_close_matches(name, [d.name for d in documents], n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else None
+    raise DocumentNotFound(f"no document answers to {name!r}", hint=hint)

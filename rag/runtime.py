@@ -1,0 +1,112 @@
+"""The models of one process: opened when first used, shared by all pipelines, closed together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from rag.config import Settings
+from rag.embedding import Embedder
+from rag.engine import Engine
+from rag.engines import Engines, OpenEngine
+from rag.mlx_runtime import MLXThread
+from rag.models import silent
+from rag.reranker import CrossEncoder
+
+
+class Runtime:
+    """The embedder and the chat models of `settings`, on one MLX thread.
+
+    Other implementations may be given, which tests and embedding programs use. `notify` is told,
+    in a line, of what takes time (a download, an import).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        embedder: Embedder | None = None,
+        engine: Engine | None = None,
+        open_engine: OpenEngine | None = None,
+        notify: Callable[[str], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._notify = notify
+        self.thread = MLXThread()
+        self._given_embedder = embedder
+        self._embedders: dict[str, Embedder] = {}
+        self._reranker: CrossEncoder | None = None
+        self._opening = asyncio.Lock()
+        budget = settings.model_memory_mb
+        self.engines = Engines(
+            settings,
+            open_engine or self._open_engine,
+            self._weights if open_engine is None else _unknown_size,
+            budget=None if budget is None else budget << 20,
+        )
+        if engine is not None:
+            self.engines.adopt(engine)
+
+    async def embedder(self, model: str) -> Embedder:
+        """The embedding model of that name. Collections may have been made with different ones."""
+        if self._given_embedder is not None:
+            return self._given_embedder
+        async with self._opening:
+            if model not in self._embedders:
+                from rag.embedding import open_embedder
+
+                self._embedders[model] = await open_embedder(self._with(model), self.thread)
+            return self._embedders[model]
+
+    async def reranker(self) -> CrossEncoder:
+        """The cross-encoder of the settings. Raises ModelNotFound, ModelLoadFailed."""
+        async with self._opening:
+            if self._reranker is None:
+                notify = self._notify or silent
+                self._reranker = await CrossEncoder.open(self.settings, self.thread, notify=notify)
+            return self._reranker
+
+    def lease(self, model: str | None = None) -> AbstractAsyncContextManager[Engine]:
+        """A chat model (None: the default one), kept open until the block ends."""
+        return self.engines.lease(model)
+
+    async def engine(self) -> Engine:
+        """The default chat model, for whoever ends together with this runtime."""
+        async with self.lease() as engine:
+            return engine
+
+    def tokenizer_file(self, model: str) -> Path:
+        """The embedding model's tokenizer.json, by which chunks are measured."""
+        from rag.models import embedding_folder
+
+        return Path(embedding_folder(self._with(model)), "tokenizer.json")
+
+    def _with(self, model: str) -> Settings:
+        return self.settings.model_copy(update={"embedding_model": model})
+
+    async def close(self) -> None:
+        await self.engines.close()
+        for model in (self._given_embedder, *self._embedders.values(), self._reranker):
+            if model is not None:
+                await model.close()
+        self.thread.close()
+
+    async def _open_engine(self, settings: Settings) -> Engine:
+        from rag.engine import open_engine
+
+        return await open_engine(settings, self.thread, notify=self._notify)
+
+    async def _weights(self, settings: Settings) -> int:
+        """Bytes of the model's weights on disk, which is what they take in memory."""
+        if settings.engine_url is not None or settings.model_memory_mb is None:
+            return 0
+        from rag.models import chat_model
+
+        folder = (await self.thread.run(chat_model, settings)).folder
+        return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+
+
+async def _unknown_size(_: Settings) -> int:
+    return 0

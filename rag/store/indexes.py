@@ -1,0 +1,58 @@
+"""The indexes of the chunks table: full text always, vectors once a flat search takes too long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rag.store import schema
+from rag.store.lance import translated
+
+if TYPE_CHECKING:
+    from lancedb.table import AsyncTable
+
+# Measured with benchmarks/vector_index.py (see benchmarks/LOG.md, "Vector index").
+VECTOR_INDEX_ROWS = 20_000
+ROWS_A_PARTITION = 4096
+# Partitions searched: all of them, so exactly, up to 160,000 chunks. LanceDB looks into more where
+# a filter leaves too few rows.
+PROBES = 40
+_VECTOR_INDEX = "vector_ivf_"  # and the number of partitions
+
+
+async def index_chunks(chunks: AsyncTable) -> None:
+    """Make the indexes that are due. `optimize` covers by them the rows that come later."""
+    async with translated():
+        rows = await chunks.count_rows()
+        names = {index.name for index in await chunks.list_indices()}
+        if schema.FULL_TEXT_INDEX not in names and rows:  # made on an empty table, it covers none
+            await _index_text(chunks)
+        if rows >= VECTOR_INDEX_ROWS:
+            await _index_vectors(chunks, names, rows // ROWS_A_PARTITION)
+
+
+async def _index_text(chunks: AsyncTable) -> None:
+    from lancedb.index import FTS
+
+    # The terms are made by rag.terms: LanceDB only splits them at spaces.
+    config = FTS(
+        with_position=True,
+        base_tokenizer="whitespace",
+        lower_case=False,
+        stem=False,
+        remove_stop_words=False,
+        ascii_folding=False,
+    )
+    await chunks.create_index("terms", name=schema.FULL_TEXT_INDEX, config=config)
+
+
+async def _index_vectors(chunks: AsyncTable, names: set[str], partitions: int) -> None:
+    """Made again once the table has doubled, as its partitions then are too large."""
+    from lancedb.index import IvfFlat
+
+    old = [name for name in names if name.startswith(_VECTOR_INDEX)]
+    if any(partitions < 2 * int(name.removeprefix(_VECTOR_INDEX)) for name in old):
+        return
+    config = IvfFlat(distance_type="cosine", num_partitions=partitions)
+    await chunks.create_index("vector", name=f"{_VECTOR_INDEX}{partitions}", config=config)
+    for name in old:
+        await chunks.drop_index(name)

@@ -1,0 +1,294 @@
+"""Reading a collection: its documents, pages and chunks, and the two searches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from rag.embedding import Vectors
+from rag.errors import IndexMismatch, IndexMissing
+from rag.store import schema
+from rag.store.indexes import PROBES
+from rag.store.lance import batches, connect, one_of, translated
+from rag.store.manifest import NAME, Manifest, read_manifest
+from rag.types import Document, Failure, Page, StoredChunk
+
+if TYPE_CHECKING:
+    from lancedb.table import AsyncTable
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which chunks a search may return. None means all."""
+
+    document_ids: tuple[str, ...] | None = None
+    pages: tuple[int, int] | None = None
+
+    def sql(self) -> str | None:
+        parts = []
+        if self.document_ids is not None:
+            parts.append(one_of("document_id", self.document_ids))
+        if self.pages is not None:
+            first, last = self.pages
+            parts.append(f"last_page >= {first} AND first_page <= {last}")
+        return " AND ".join(parts) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A chunk from one list. `score`: cosine similarity, or BM25 for full text."""
+
+    chunk: StoredChunk
+    score: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """The documents of one moment, by path and by id. Two paths may hold the same content.
+
+    Equal only to itself, so that what is made of it can be cached by it.
+    """
+
+    version: int
+    by_path: Mapping[Path, Document]
+    recipes: Mapping[Path, str]
+
+    @property
+    def by_id(self) -> dict[str, Document]:
+        return {document.id: document for document in reversed(list(self.by_path.values()))}
+
+
+class Store:
+    """One collection's index, for reading. Open it with `Store.open`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        manifest: Manifest,
+        connection: Any,
+        tables: Mapping[str, AsyncTable],
+        *,
+        tag: str | None = None,
+    ) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self._tag = tag
+        self.connection = connection
+        self._documents = tables["documents"]
+        self._pages = tables["pages"]
+        self.chunks_table = tables["chunks"]
+        self._failures = tables["failures"]
+        self._stamp = _stamp(directory)
+        self._snapshot: Snapshot | None = None
+        self._by_id: dict[str, Document] = {}
+        self._has_full_text = False
+
+    # ── open ──────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    async def open(cls, directory: Path, *, tag: str | None = None) -> Self:
+        """The index as it is now, or as it was when `tag` was set.
+
+        Raises IndexMissing (also for an unknown tag), IndexMismatch (other format), IndexCorrupt.
+        """
+        manifest = read_manifest(directory)
+        if tag is not None and tag not in manifest.tags:
+            known = ", ".join(manifest.tags) or "none"
+            raise IndexMissing(f"there is no tag {tag!r}", hint=f"The tags are: {known}.")
+        async with translated():
+            connection = await connect(directory)
+            names = {name: name for name in ("documents", "pages", "failures")}
+            names["chunks"] = manifest.tags[tag] if tag else manifest.chunks
+            opened = await asyncio.gather(*map(connection.open_table, names.values()))
+            tables = dict(zip(names, opened, strict=True))
+            if tag is not None:
+                await asyncio.gather(
+                    *(tables[name].checkout(tag) for name in ("documents", "pages", "chunks"))
+                )
+            return cls(directory, manifest, connection, tables, tag=tag)
+
+    async def _follow_manifest(self) -> None:
+        """Turn to the chunks table in use, should another embedder's have taken its place."""
+        stamp = _stamp(self.directory)
+        if self._tag is not None or stamp == self._stamp:
+            return
+        self.manifest, self._stamp = read_manifest(self.directory), stamp
+        if self.chunks_table.name != self.manifest.chunks:
+            async with translated():
+                self.chunks_table = await self.connection.open_table(self.manifest.chunks)
+            self._has_full_text = False
+
+    async def refresh(self) -> None:
+        """See now what others have committed, instead of within a second."""
+        if self._tag is None:
+            await self._follow_manifest()
+            tables = (self._documents, self._pages, self._failures, self.chunks_table)
+            async with translated():
+                await asyncio.gather(*(table.checkout_latest() for table in tables))
+
+    async def embedder(self) -> tuple[str, int]:
+        """The id of the embedding model that made the vectors, and their dimension."""
+        table = await self.chunks_table.schema()
+        metadata = table.metadata or {}
+        return metadata[b"rag.embedder"].decode(), table.field("vector").type.list_size
+
+    async def require_embedder(self, embedder_id: str) -> None:
+        """Raises IndexMismatch unless the index was made with this embedder."""
+        stored, _ = await self.embedder()
+        if stored != embedder_id:
+            raise IndexMismatch(
+                f"this collection was embedded with {stored}, but {embedder_id} is configured",
+                hint=f"Use --embedding-model {stored.split('@')[0]}, or switch the collection with:"
+                f" rag reembed --model {embedder_id.split('@')[0]}",
+            )
+
+    def close(self) -> None:
+        self.connection.close()
+
+    # ── read ──────────────────────────────────────────────────────────────────────────────────
+
+    async def snapshot(self) -> Snapshot:
+        """The documents in the index now. Cached until another version appears."""
+        await self._follow_manifest()
+        async with translated():
+            version = await self._documents.version()
+        if self._snapshot is None or self._snapshot.version != version:
+            rows = (await self._documents.query().to_arrow()).to_pylist()
+            documents = [schema.stored_document(row) for row in rows]
+            documents.sort(key=lambda document: str(document.path))
+            recipes = {Path(row["path"]): row["recipe"] for row in rows}
+            self._snapshot = Snapshot(version, {d.path: d for d in documents}, recipes)
+            self._by_id = self._snapshot.by_id
+        return self._snapshot
+
+    async def failures(self) -> dict[Path, Failure]:
+        rows = (await self._failures.query().to_arrow()).to_pylist()
+        failures = [schema.stored_failure(row) for row in rows]
+        return {failure.path: failure for failure in failures}
+
+    async def pages(self, document_id: str, numbers: Sequence[int] | None = None) -> list[Page]:
+        """Pages of a document in order; all of them, or those named."""
+        where = one_of("document_id", [document_id])
+        if numbers is not None:
+            where += f" AND number IN ({', '.join(str(int(number)) for number in numbers)})"
+        rows = (await self._pages.query().where(where).to_arrow()).to_pylist()
+        return sorted((schema.stored_page(row) for row in rows), key=lambda page: page.number)
+
+    async def chunks(self, document_id: str) -> list[StoredChunk]:
+        """Chunks of a document in order."""
+        query = self.chunks_table.query().where(one_of("document_id", [document_id]))
+        rows = (await query.select(list(schema.CHUNK_COLUMNS)).to_arrow()).to_pylist()
+        return sorted(map(schema.stored_chunk, rows), key=lambda chunk: chunk.ordinal)
+
+    async def page_counts(self) -> dict[str, int]:
+        """How many pages are stored of each document id."""
+        async with translated():
+            table = await self._pages.query().select(["document_id"]).to_arrow()
+        return Counter(table["document_id"].to_pylist())
+
+    async def count_chunks(self) -> int:
+        return int(await self.chunks_table.count_rows())
+
+    async def vectors(self, document_ids: Sequence[str]) -> dict[str, Any]:
+        """The vector of each text (header and text, as embedded) of these documents."""
+        found: dict[str, Any] = {}
+        for ids in batches(document_ids):
+            query = self.chunks_table.query().where(one_of("document_id", ids))
+            table = await query.select(["header", "text", "vector"]).to_arrow()
+            table = table.drop_null()  # a vector that was refused when it was stored
+            column = table["vector"].combine_chunks()
+            matrix = column.flatten().to_numpy(zero_copy_only=False)
+            matrix = matrix.reshape(len(table), column.type.list_size)
+            headers, texts = table["header"].to_pylist(), table["text"].to_pylist()
+            for header, text, vector in zip(headers, texts, matrix, strict=True):
+                found[f"{header}\n{text}" if header else text] = vector
+        return found
+
+    async def document(self, document_id: str) -> Document | None:
+        return (await self.by_id()).get(document_id)
+
+    async def by_id(self) -> Mapping[str, Document]:
+        """The documents in the index now."""
+        await self.snapshot()
+        return self._by_id
+
+    # ── search ────────────────────────────────────────────────────────────────────────────────
+
+    async def dense(self, vector: Vectors, limit: int, where: Filter) -> list[Found]:
+        """The nearest chunks by cosine. `vector` has shape (dimensions,) and unit length."""
+        await self.snapshot()
+        query = self.chunks_table.query().nearest_to(vector).distance_type("cosine")
+        query = query.nprobes(PROBES).limit(limit)
+        if (condition := where.sql()) is not None:
+            query = query.where(condition)
+        rows = await self._rows(query, "_distance")
+        return [Found(schema.stored_chunk(row), 1.0 - row["_distance"]) for row in rows]
+
+    async def full_text(
+        self, terms: Sequence[str], limit: int, where: Filter, *, distance: int = 0
+    ) -> list[Found]:
+        """The best chunks by BM25 over any of `terms` (from `rag.terms`).
+
+        `distance`: also take terms that differ by up to this many letters, never in the first.
+        """
+        from lancedb.query import MatchQuery
+
+        if not terms:
+            return []
+        match = MatchQuery(" ".join(terms), "terms", fuzziness=distance, prefix_length=1)
+        return await self._match(match, limit, where)
+
+    async def phrase(self, terms: Sequence[str], limit: int, where: Filter) -> list[Found]:
+        """Chunks that hold `terms` one after the other."""
+        from lancedb.query import PhraseQuery
+
+        return await self._match(PhraseQuery(" ".join(terms), "terms"), limit, where)
+
+    async def has_term(self, term: str) -> bool:
+        """Whether any chunk holds the term."""
+        from lancedb.query import MatchQuery
+
+        if not await self._full_text_index():
+            return False
+        query = self.chunks_table.query().nearest_to_text(MatchQuery(term, "terms")).limit(1)
+        async with translated():
+            # Nothing but the row's number: its columns take as long to fetch as it does to find.
+            return bool((await query.with_row_id().select(["_score"]).to_arrow()).num_rows)
+
+    async def _match(self, match: Any, limit: int, where: Filter) -> list[Found]:
+        await self.snapshot()
+        if not await self._full_text_index():
+            return []
+        query = self.chunks_table.query().nearest_to_text(match).limit(limit)
+        if (condition := where.sql()) is not None:
+            query = query.where(condition)
+        rows = await self._rows(query, "_score")
+        return [Found(schema.stored_chunk(row), row["_score"]) for row in rows]
+
+    async def _rows(self, query: Any, score: str) -> list[dict[str, Any]]:
+        async with translated():
+            table = await query.select([*schema.CHUNK_COLUMNS, score]).to_arrow()
+        return [row for row in table.to_pylist() if row["document_id"] in self._by_id]
+
+    async def unindexed_rows(self) -> int:
+        """Chunks that the full-text index does not cover."""
+        if not await self._full_text_index():
+            return await self.count_chunks()
+        stats = await self.chunks_table.index_stats(schema.FULL_TEXT_INDEX)
+        return int(stats.num_unindexed_rows) if stats else 0
+
+    async def _full_text_index(self) -> bool:
+        """Whether there is one. Asked of LanceDB until it says yes: a writer may make it later."""
+        if not self._has_full_text:
+            indices = await self.chunks_table.list_indices()
+            self._has_full_text = any(index.columns == ["terms"] for index in indices)
+        return self._has_full_text
+
+
+def _stamp(directory: Path) -> tuple[int, int]:
+    stat = (directory / NAME).stat()
+    return stat.st_mtime_ns, stat.st_ino

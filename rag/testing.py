@@ -1,0 +1,154 @@
+"""An embedder and an engine without models, for tests of this program and of programs on top of it.
+
+Both keep the whole contract of their Protocol, so what passes with them tests the rest for real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from itertools import cycle
+
+import numpy as np
+
+from rag.embedding import Vectors
+from rag.errors import PromptTooLong
+from rag.types import Finish, Message, Piece
+
+_WORD = re.compile(r"\w+")
+_PIECE = re.compile(r"\s*\S+|\s+\Z")  # words, each with the space before it
+
+Answerer = Callable[[Sequence[Message]], str]
+
+
+class FakeEmbedder:
+    """Hashed bags of words: texts with words in common are near each other. A token is a word.
+
+    An Embedder and a TokenEmbedder. `calls` counts calls, `embedded` the documents in them.
+    """
+
+    def __init__(self, *, dimensions: int = 64, max_tokens: int = 256, id: str = "fake") -> None:
+        self.dimensions = dimensions
+        self.max_tokens = max_tokens
+        self.id = f"{id}@{dimensions}"
+        self.calls = 0
+        self.embedded = 0
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(_WORD.findall(text)) for text in texts]
+
+    async def embed_documents(self, texts: Sequence[str]) -> Vectors:
+        self.calls += 1
+        self.embedded += len(texts)
+        vectors = [self._vector(text) for text in texts]
+        return np.array(vectors, dtype=np.float32).reshape(-1, self.dimensions)
+
+    async def embed_query(self, text: str) -> Vectors:
+        self.calls += 1
+        return self._vector(text)
+
+    async def embed_tokens(
+        self,
+        texts: Sequence[str],
+        *,
+        query: bool = False,  # noqa: ARG002 - the Protocol's
+    ) -> list[Vectors]:
+        self.calls += 1
+        words = [self._words(text) for text in texts]
+        states = [np.array([self._direction(word) for word in some]) for some in words]
+        return [state.reshape(-1, self.dimensions).astype(np.float32) for state in states]
+
+    async def close(self) -> None:
+        pass
+
+    def _words(self, text: str) -> list[str]:
+        return _WORD.findall(text.lower())[: self.max_tokens]
+
+    def _vector(self, text: str) -> Vectors:
+        # The empty word keeps the sum from being zero, whatever the text.
+        total = np.sum([self._direction(word) for word in ["", *self._words(text)]], axis=0)
+        unit: Vectors = (total / np.linalg.norm(total)).astype(np.float32)
+        return unit
+
+    def _direction(self, word: str) -> Vectors:
+        """A random unit vector that belongs to the word."""
+        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")
+        direction = np.random.default_rng(seed).standard_normal(self.dimensions)
+        unit: Vectors = (direction / np.linalg.norm(direction)).astype(np.float32)
+        return unit
+
+
+def echo(messages: Sequence[Message]) -> str:
+    """The newest message, said back."""
+    return messages[-1].content
+
+
+class FakeEngine:
+    """Answers from a script (over and over), or by a function of the messages; echoes by default.
+
+    A token is a word. `calls` holds the messages of each call, `closed` counts the answers that
+    nobody heard to their end, and `active` those being given. `delay_s` passes before each piece.
+    """
+
+    def __init__(
+        self,
+        answers: str | Iterable[str] | Answerer = echo,
+        *,
+        delay_s: float = 0.0,
+        context_tokens: int = 4096,
+        model: str = "fake",
+    ) -> None:
+        self.model = model
+        self.context_tokens = context_tokens
+        self.calls: list[tuple[Message, ...]] = []
+        self.closed = 0
+        self.active = 0
+        self._delay_s = delay_s
+        self._answer = answers if callable(answers) else _scripted(answers)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        return sum(len(message.content.split()) for message in messages)
+
+    async def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float,  # noqa: ARG002 - no chance here
+        schema: Mapping[str, object] | None = None,  # noqa: ARG002 - a script is what it is
+    ) -> AsyncGenerator[Piece]:
+        self.calls.append(tuple(messages))
+        prompt = self.count_tokens(messages)
+        if prompt + max_tokens > self.context_tokens:
+            raise PromptTooLong(f"{prompt} + {max_tokens} tokens; {self.context_tokens} fit")
+        words = _PIECE.findall(self._answer(messages))
+        self.active += 1
+        finished = False
+        try:
+            for word in words[:max_tokens]:
+                await asyncio.sleep(self._delay_s)
+                yield Piece(word)
+            finished = True
+            yield Piece("", _finish(prompt, len(words), max_tokens))
+        finally:
+            self.active -= 1
+            self.closed += not finished
+
+    async def close(self) -> None:
+        pass
+
+
+def _scripted(answers: str | Iterable[str]) -> Answerer:
+    script = cycle([answers] if isinstance(answers, str) else answers)
+    return lambda _: next(script)
+
+
+def _finish(prompt: int, words: int, limit: int) -> Finish:
+    return Finish(
+        reason="stop" if words <= limit else "length",
+        prompt_tokens=prompt,
+        cached_tokens=0,
+        completion_tokens=min(words, limit),
+    )

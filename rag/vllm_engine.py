@@ -1,0 +1,286 @@
+"""The chat model in this process, on vllm-mlx: requests decode together, one step at a time.
+
+vllm-mlx's `EngineCore` schedules; its steps run on the MLX thread, in turns with embedding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import uuid
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rag import mlx_runtime, models, sampling
+from rag.chat_template import ChatTemplate
+from rag.config import Settings
+from rag.errors import EngineBusy, EngineError, EngineTimeout, ModelLoadFailed, PromptTooLong
+from rag.mlx_runtime import MLXThread
+from rag.types import Finish, Message, Piece
+
+if TYPE_CHECKING:
+    from vllm_mlx.engine_core import EngineCore
+    from vllm_mlx.output_collector import RequestOutputCollector as Collector
+    from vllm_mlx.request import RequestOutput, SamplingParams
+
+# Of the context that a model offers. One sequence of Llama-3.2-3B takes 0.9 GB at this length.
+_DEFAULT_CONTEXT = 8192
+_PREFIX_CACHE_MB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much runs at once. A step is what cancelling and embedding wait for."""
+
+    concurrency: int  # sequences that decode together; more requests wait
+    prefill_tokens: int  # of one prompt in one step
+    prefill_prompts: int  # prompts that share such a step
+
+    @classmethod
+    def of_device(cls) -> Limits:
+        """On two CPU cores, 128 prompt tokens take about half a second."""
+        if mlx_runtime.device() == "cpu":
+            return cls(concurrency=8, prefill_tokens=128, prefill_prompts=1)
+        return cls(concurrency=32, prefill_tokens=2048, prefill_prompts=8)
+
+
+class VLLMMLXEngine:
+    """An Engine. Make one with `open`, in the event loop that will use it."""
+
+    def __init__(
+        self,
+        model: models.Model,
+        core: EngineCore,
+        template: ChatTemplate,
+        thread: MLXThread,
+        *,
+        context_tokens: int,
+        capacity: int,
+        timeout_s: float,
+    ) -> None:
+        self.model = model.name
+        self.context_tokens = context_tokens
+        self._core = core
+        self._template = template
+        self._grammar = sampling.JSONGrammar(template.tokenizer)
+        self._thread = thread
+        self._capacity = capacity
+        self._timeout_s = timeout_s
+        self._active: set[str] = set()
+        self._closed = False
+
+    @classmethod
+    async def open(
+        cls,
+        settings: Settings,
+        thread: MLXThread,
+        *,
+        notify: Callable[[str], None] | None = None,
+        limits: Limits | None = None,
+    ) -> VLLMMLXEngine:
+        """Load the configured chat model. Raises ModelNotFound, ModelLoadFailed."""
+        if limits is None:
+            limits = await thread.run(Limits.of_device)
+        model = await thread.run(models.chat_model, settings, notify or models.silent)
+        core, template = await thread.run(_load, model, limits, thread)
+        await core.start()
+        return cls(
+            model,
+            core,
+            template,
+            thread,
+            context_tokens=_context_tokens(model.folder, settings.context_tokens),
+            capacity=limits.concurrency + settings.queue_limit,
+            timeout_s=settings.request_timeout_s,
+        )
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the whole prompt, chat template included."""
+        return len(self._template.encode(messages))
+
+    async def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float,
+        schema: Mapping[str, object] | None = None,
+    ) -> AsyncGenerator[Piece]:
+        """The answer piece by piece. With a JSON `schema`, the answer is JSON that fits it.
+
+        Raises PromptTooLong, EngineBusy, EngineTimeout, EngineError.
+        """
+        prompt = await asyncio.to_thread(self._template.encode, messages)
+        room = self.context_tokens - len(prompt)
+        if room < 1:
+            raise PromptTooLong(f"a prompt of {len(prompt)} tokens, for {self.context_tokens}")
+        processors = [sampling.at(temperature)]
+        if schema is not None:  # compiling it takes a moment
+            processors.insert(0, await asyncio.to_thread(self._grammar.processor, schema))
+        params = self._params(min(max_tokens, room), processors)
+        request_id = self._admit()
+        try:
+            collector = await self._begin(request_id, prompt, params)
+            sent = 0
+            while True:
+                piece = self._piece(await self._output(collector), sent)
+                sent += len(piece.text)
+                if piece.text or piece.finish:
+                    yield piece
+                if piece.finish:
+                    return
+        finally:
+            await self._retire(request_id)
+
+    async def close(self) -> None:
+        """End what still runs with EngineError, free the model. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        while self._core._output_collectors:  # emptied first, for EngineCore.close clears them
+            self._core._output_collectors.popitem()[1].put(_ended("abort"))
+        await self._core.stop()
+        await self._thread.run(self._core.close)
+
+    # ── one request ───────────────────────────────────────────────────────────────────────────
+
+    def _admit(self) -> str:
+        """A new request's id, which `_retire` must give back whatever happens."""
+        self._check_open()
+        if len(self._active) >= self._capacity:
+            raise EngineBusy(f"{len(self._active)} requests are running or waiting")
+        request_id = uuid.uuid4().hex
+        self._active.add(request_id)
+        return request_id
+
+    def _check_open(self) -> None:
+        if self._closed or not self._core.is_healthy():
+            raise EngineError("the engine is closed", hint="Start the program again.")
+
+    async def _begin(self, request_id: str, prompt: list[int], params: SamplingParams) -> Collector:
+        await self._core.add_request(prompt, params, request_id)
+        self._check_open()
+        return self._core._output_collectors[request_id]
+
+    def _params(self, max_tokens: int, processors: list[sampling.Processor]) -> SamplingParams:
+        from vllm_mlx.request import SamplingParams
+
+        return SamplingParams(
+            max_tokens=max_tokens,
+            # One sampler serves the whole batch: greedy, so that the processors decide.
+            temperature=0.0,
+            top_p=1.0,
+            stop_token_ids=self._template.stop_ids,
+            logits_processors=processors,
+        )
+
+    async def _output(self, collector: Collector) -> RequestOutput:
+        # Not EngineCore.stream_outputs: it swallows the cancellation of the task that consumes it.
+        try:
+            return await asyncio.wait_for(collector.get(), self._timeout_s)
+        except TimeoutError:
+            raise EngineTimeout(f"no token within {self._timeout_s:g} s") from None
+
+    def _piece(self, output: RequestOutput, sent: int) -> Piece:
+        if not output.finished:
+            return Piece(output.new_text)
+        if output.finish_reason not in ("stop", "length"):
+            raise EngineError(
+                f"the model stopped with {output.finish_reason!r}",
+                hint="Its log on stderr says why; a full memory is the usual cause.",
+            )
+        # The detokenizer holds back bytes of an unfinished character; the whole text has them.
+        only_stop = output.finish_reason == "stop" and output.completion_tokens == 1
+        text = "" if only_stop else output.output_text[sent:]
+        request = self._core.scheduler.get_request(output.request_id)
+        finish = Finish(
+            reason=output.finish_reason,
+            prompt_tokens=output.prompt_tokens,
+            cached_tokens=0 if request is None else request.cached_tokens,
+            completion_tokens=output.completion_tokens,
+        )
+        return Piece(text, finish)
+
+    async def _retire(self, request_id: str) -> None:
+        """Take the request out of the batch; back only when it is out, at most one step later."""
+        self._active.discard(request_id)
+        self._core._cleanup_request_tracking(request_id)
+        if not self._closed:
+            await asyncio.shield(self._thread.run(self._forget, request_id))
+
+    def _forget(self, request_id: str) -> None:
+        # EngineCore's own way drops the request before the abort is seen: one that still waits
+        # would then be decoded to its end for nobody.
+        scheduler = self._core.scheduler
+        request = scheduler.get_request(request_id)
+        if request is not None and not request.is_finished():
+            scheduler.abort_request(request_id)
+            scheduler._process_pending_aborts()
+        scheduler.remove_finished_request(request_id)
+
+
+def _ended(reason: str) -> RequestOutput:
+    from vllm_mlx.request import RequestOutput
+
+    return RequestOutput(request_id="", finished=True, finish_reason=reason)
+
+
+# ── loading, on the MLX thread ────────────────────────────────────────────────────────────────
+
+
+def _load(
+    model: models.Model, limits: Limits, thread: MLXThread
+) -> tuple[EngineCore, ChatTemplate]:
+    from vllm_mlx.engine_core import EngineConfig, EngineCore
+    from vllm_mlx.scheduler import SchedulerConfig
+
+    # It tells of each request at INFO, and warns of hooks that this mlx-lm does without.
+    logging.getLogger("vllm_mlx").setLevel(logging.ERROR)
+    network, tokenizer = _network(model)
+    config = SchedulerConfig(
+        max_num_seqs=limits.concurrency,
+        completion_batch_size=limits.concurrency,
+        prefill_batch_size=limits.prefill_prompts,
+        prefill_step_size=limits.prefill_tokens,
+        cache_memory_mb=_PREFIX_CACHE_MB,
+        # No max_kv_size: that would forget a prompt's beginning. `stream` refuses what is too long.
+    )
+    core = EngineCore(
+        network,
+        tokenizer,
+        EngineConfig(model_name=model.name, scheduler_config=config),
+        generation_worker=thread.executor,
+    )
+    return core, ChatTemplate(tokenizer)
+
+
+def _network(model: models.Model) -> tuple[Any, Any]:
+    """The neural network and its tokenizer, ready to compute."""
+    import mlx.core as mx
+    import mlx_lm
+
+    try:
+        network, tokenizer = mlx_lm.load(str(model.folder))[:2]
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
+        raise ModelLoadFailed(
+            f"{model.name} cannot be loaded from {model.folder}: {error}",
+            hint="Check that mlx-lm supports it, or name another model with --model.",
+        ) from error
+    if not tokenizer.has_chat_template:
+        raise ModelLoadFailed(
+            f"{model.name} has no chat template", hint="Name a model tuned to follow instructions."
+        )
+    if mlx_runtime.device() == "cpu":  # anything but float32 is 10 to 100 times slower there
+        network.set_dtype(mx.float32)
+        mx.eval(network.parameters())
+    return network, tokenizer
+
+
+def _context_tokens(folder: Path, wanted: int | None) -> int:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    text = config.get("text_config", config)
+    return min(wanted or _DEFAULT_CONTEXT, int(text.get("max_position_embeddings", sys.maxsize)))

@@ -1,0 +1,105 @@
+"""A question in its session: what came before goes in, what comes out is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from rag.ask import conversation as spoken
+from rag.errors import RagError
+from rag.events import AnswerEvent, Delta, Done
+from rag.pipeline import Pipeline
+from rag.sessions import Turn, TurnState
+from service.models_api import require_known
+from service.problems import problem_of
+from service.schemas import AnswerOut, Query, Wire
+from service.state import State
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One question on its way through the pipeline."""
+
+    state: State
+    query: Query
+    pipeline: Pipeline
+    wire: Wire
+    earlier: spoken.Conversation
+    turn_id: int | None = None
+
+    @classmethod
+    async def open(cls, state: State, query: Query) -> Conversation:
+        """Raises SessionNotFound, ModelNotFound."""
+        collection, earlier = query.collection, spoken.Conversation.of(query.messages)
+        if query.session_id is not None:
+            session = await state.sessions.get(query.session_id)
+            turns = await state.sessions.turns(query.session_id)
+            kept = [turn for turn in turns if query.replaces is None or turn.id < query.replaces]
+            collection, earlier = collection or session.collection, _spoken(kept)
+        await require_known(state, query.model)
+        pipeline = state.pipeline(collection)
+        return cls(state, query, pipeline, state.wire(pipeline.settings.collection), earlier)
+
+    async def events(self) -> AsyncGenerator[AnswerEvent]:
+        """The pipeline's events. However they end, the turn says how."""
+        query, sessions = self.query, self.state.sessions
+        if query.session_id is not None:
+            self.turn_id = await sessions.begin(
+                query.session_id, query.question, replaces=query.replaces
+            )
+        text, outcome, details = "", "stopped", dict[str, Any]()
+        started = time.perf_counter()
+        try:
+            events = self.pipeline.ask(
+                query.question,
+                scope=query.scope,
+                options=query.options,
+                conversation=self.earlier,
+            )
+            async with aclosing(events):
+                async for event in events:
+                    if isinstance(event, Delta):
+                        if not text:
+                            self.state.metrics.first_token.observe(time.perf_counter() - started)
+                        text += event.text
+                    elif isinstance(event, Done):
+                        outcome, text = "done", event.answer.text
+                        details = self.answer(event).model_dump(mode="json", exclude=_NOT_KEPT)
+                        details[AS_READ] = self.earlier.turns[-1].to_json()
+                    yield event
+        except RagError as error:
+            outcome, details = "failed", {"problem": problem_of(error)}
+            raise
+        finally:
+            self.state.metrics.answers.labels(outcome).inc()
+            if self.turn_id is not None:
+                await sessions.end(self.turn_id, _state(outcome), text, details)
+
+    def answer(self, done: Done) -> AnswerOut:
+        ids = {"session_id": self.query.session_id, "turn_id": self.turn_id}
+        return self.wire.answer(done.answer).model_copy(update=ids)
+
+
+# Under this key of a turn's details stands the turn as the model read and wrote it: the next prompt
+# begins as this one did, and the engine's prefix cache has it. Not for the wire.
+AS_READ = "as_read"
+# The passages of an answer are in the index; a session keeps what was cited of them.
+_NOT_KEPT = {"hits", "html", "session_id", "turn_id"}
+
+
+def _state(outcome: str) -> TurnState:
+    return outcome  # type: ignore[return-value]
+
+
+def _spoken(turns: Iterable[Turn]) -> spoken.Conversation:
+    """The answered turns of a session, as the model had them where that was kept."""
+    answered = [turn for turn in turns if turn.state == "done" and turn.text]
+    return spoken.Conversation(
+        spoken.Turn.from_json(turn.details[AS_READ])
+        if AS_READ in turn.details
+        else spoken.Turn(turn.question, turn.question, turn.text)
+        for turn in answered
+    )

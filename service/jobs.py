@@ -1,0 +1,247 @@
+"""Ingest jobs: queued by collection, one writer each, run in a process of their own.
+
+Jobs that wait for the same collection run together: starting a process and loading the embedding
+model takes seconds, a folder dropped on the page is many uploads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import signal
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import ValidationError
+
+from rag.events import FileFailed, FileIngested, IngestEvent, Progress, Summary
+from service.ingest_worker import EVENTS
+from service.problems import Refused, problem
+
+if TYPE_CHECKING:
+    from service.state import State
+
+JobStatus = Literal["queued", "running", "done", "failed"]
+FileStatus = Literal["queued", "done", "failed"]
+_KEPT = 500  # finished jobs that can still be asked for
+_LOCKED_RETRY_S = 3.0
+_LINE_LIMIT = 16 << 20  # bytes of one event: a document's metadata may be long
+_STOP_S = 5.0
+
+
+@dataclass(slots=True)
+class JobFile:
+    path: Path
+    status: FileStatus = "queued"
+    document_id: str | None = None
+    problem: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class Job:
+    """Files that were uploaded together."""
+
+    id: str
+    collection: str
+    files: list[JobFile]
+    status: JobStatus = "queued"
+    progress: Progress | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ("done", "failed")
+
+    def touch(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def change(self, timeout_s: float) -> bool:
+        """Wait for a change; False if none came in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+                return True
+        return False
+
+    def settle(self) -> None:
+        """What is still queued when the writer has ended is done, as the index had it already."""
+        for file in self.files:
+            file.status = "done" if file.status == "queued" else file.status
+        failed = all(file.status == "failed" for file in self.files)
+        self.status = "failed" if failed else "done"
+        self.touch()
+
+    def fail(self, why: dict[str, Any]) -> None:
+        for file in self.files:
+            if file.status == "queued":
+                file.status, file.problem = "failed", why
+        self.settle()
+
+
+class Jobs:
+    """All jobs of a service."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._jobs: dict[str, Job] = {}
+        self.closing = False
+        self._writers: dict[str, asyncio.Task[None]] = {}
+
+    def add(self, collection: str, paths: Sequence[Path]) -> Job:
+        job = Job(secrets.token_urlsafe(9), collection, [JobFile(path) for path in paths])
+        self._jobs[job.id] = job
+        self._forget_old()
+        if collection not in self._writers:
+            task = asyncio.create_task(self._write(collection))
+            self._writers[collection] = task
+        return job
+
+    def get(self, id_: str) -> Job:
+        if id_ not in self._jobs:
+            raise Refused(404, f"no job {id_[:40]!r}", "Jobs are forgotten when the service ends.")
+        return self._jobs[id_]
+
+    def all(self) -> list[Job]:
+        """The latest first."""
+        return list(reversed(self._jobs.values()))
+
+    def stop_watching(self) -> None:
+        """Let those go who follow a job: the service ends."""
+        self.closing = True
+        for job in self._jobs.values():
+            job.touch()
+
+    async def close(self) -> None:
+        """Stop the writers. What they had not committed is taken up when the service starts."""
+        tasks = list(self._writers.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ── one writer a collection ───────────────────────────────────────────────────────────────
+
+    async def _write(self, collection: str) -> None:
+        try:
+            while batch := self._waiting(collection):
+                for job in batch:
+                    job.status = "running"
+                    job.touch()
+                await self._run(collection, batch)
+        finally:
+            del self._writers[collection]
+
+    def _waiting(self, collection: str) -> list[Job]:
+        jobs = self._jobs.values()
+        return [job for job in jobs if job.collection == collection and job.status == "queued"]
+
+    async def _run(self, collection: str, batch: Sequence[Job]) -> None:
+        while (why := await self._attempt(collection, batch)) is not None:
+            if why.get("code") != "index_locked":
+                for job in batch:
+                    job.fail(why)
+                return
+            await asyncio.sleep(_LOCKED_RETRY_S)  # somebody else writes: `rag ingest`, say
+        await self._state.pipeline(collection).refresh()
+        for job in batch:
+            job.settle()
+        self._remove_failed(batch)
+
+    async def _attempt(self, collection: str, batch: Sequence[Job]) -> dict[str, Any] | None:
+        """Run the process to its end. Returns a problem document if it could not do its work."""
+        files = {file.path: (job, file) for job in batch for file in job.files}
+        ended = False
+        async with aclosing(self._events(collection, list(files))) as events:
+            async for event in events:
+                if isinstance(event, dict):
+                    return event
+                ended = ended or isinstance(event, Summary)
+                _note(event, files, batch)
+        return None if ended else problem(500, "the ingest process ended before its work was done")
+
+    async def _events(
+        self, collection: str, paths: Sequence[Path]
+    ) -> AsyncGenerator[IngestEvent | dict[str, Any]]:
+        settings = self._state.collection_settings(collection)
+        order = {
+            "settings": settings.model_dump(mode="json", exclude_unset=True),
+            "paths": [str(path) for path in paths],
+        }
+        async with _worker(order) as process:
+            assert process.stdout is not None
+            while line := await process.stdout.readline():
+                try:
+                    yield EVENTS.validate_json(line)
+                except ValidationError:
+                    yield json.loads(line)["problem"]
+
+    def _remove_failed(self, batch: Sequence[Job]) -> None:
+        """Uploads that cannot be read are of no use; their job says what was wrong."""
+        for job in batch:
+            folder = self._state.files_dir(job.collection)
+            for file in job.files:
+                if file.status == "failed" and file.path.is_relative_to(folder):
+                    file.path.unlink(missing_ok=True)
+
+    def _forget_old(self) -> None:
+        ended = [id_ for id_, job in self._jobs.items() if job.ended]
+        for id_ in ended[: max(0, len(self._jobs) - _KEPT)]:
+            del self._jobs[id_]
+
+
+def _note(event: IngestEvent, files: dict[Path, tuple[Job, JobFile]], batch: Sequence[Job]) -> None:
+    """Write an event down in the jobs that it is about."""
+    if isinstance(event, Progress):
+        for job in batch:
+            job.progress = event
+            job.touch()
+    elif isinstance(event, FileIngested) and event.document.path in files:
+        job, file = files[event.document.path]
+        file.status, file.document_id = "done", event.document.id
+        job.touch()
+    elif isinstance(event, FileFailed) and event.failure.path in files:
+        job, file = files[event.failure.path]
+        failure = event.failure
+        file.status = "failed"
+        file.problem = problem(422, failure.reason, code=failure.kind, hint=failure.hint)
+        job.touch()
+
+
+@asynccontextmanager
+async def _worker(order: dict[str, Any]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The ingest process, at work on `order`. Interrupted, then killed, if the block ends first."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "service.ingest_worker",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=_LINE_LIMIT,
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(order).encode() + b"\n")
+    process.stdin.close()
+    finished = False
+    try:
+        yield process
+        finished = True
+    finally:
+        if process.returncode is None:
+            await asyncio.shield(_end(process, interrupt=not finished))
+
+
+async def _end(process: asyncio.subprocess.Process, *, interrupt: bool) -> None:
+    with suppress(ProcessLookupError):
+        if interrupt:
+            process.send_signal(signal.SIGINT)
+        try:
+            async with asyncio.timeout(_STOP_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()

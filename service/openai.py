@@ -1,0 +1,234 @@
+"""OpenAI's protocol, so that any chat program can talk with the documents.
+
+A model's name is `rag` (the default collection) or `rag/COLLECTION`. The last user message is the
+question, the messages before it the history; system messages are passed over, since the pipeline
+has its own. Sources come as annotations, and as Markdown at the end of the text.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from rag.errors import InvalidQuestion, ModelNotFound, RagError
+from rag.events import Delta, Done
+from rag.types import Answer, Citation
+from service import sse
+from service.answers import Running, unless_gone
+from service.conversation import Conversation
+from service.deps import Service
+from service.problems import Refused, problem_of
+from service.query import last_event
+from service.schemas import Query, Turn
+from service.state import State
+
+router = APIRouter(prefix="/v1", tags=["openai"])
+_NAME = "rag"
+
+
+class Part(BaseModel):
+    type: str
+    text: str = ""
+
+
+class ChatMessage(BaseModel):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[Part] | None = None
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content or [] if part.type == "text")
+
+
+class StreamOptions(BaseModel):
+    include_usage: bool = False
+
+
+class ChatCompletion(BaseModel):
+    """Fields of OpenAI's that are not here are taken and passed over."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str = Field(max_length=200, examples=["rag"])
+    messages: list[ChatMessage] = Field(
+        min_length=1,
+        max_length=500,
+        examples=[[{"role": "user", "content": "How long is the notice period?"}]],
+    )
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=32_768)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1, le=32_768)] | None = None
+
+
+@router.get("/models", summary="Collections, as models")
+async def models(state: Service) -> dict[str, Any]:
+    names = [_NAME, *(f"{_NAME}/{name}" for name in state.collections())]
+    data = [{"id": name, "object": "model", "created": 0, "owned_by": "rag"} for name in names]
+    return {"object": "list", "data": data}
+
+
+@router.post("/chat/completions", summary="Chat with the documents", response_model=None)
+async def complete(
+    body: ChatCompletion, request: Request, state: Service
+) -> dict[str, Any] | StreamingResponse:
+    conversation = await Conversation.open(state, _query(state, body))
+    running = state.answers.start(conversation.events)
+    reply = _Reply(body, conversation, str(request.base_url).rstrip("/"))
+    if body.stream:
+        await unless_gone(request, running, running.next())
+        return sse.Stream(reply.chunks(running), running.stop)
+    done = await unless_gone(request, running, last_event(running))
+    if not isinstance(done, Done):
+        raise Refused(499, "the client went away")
+    return reply.whole(done.answer)
+
+
+def _query(state: State, body: ChatCompletion) -> Query:
+    turns = [message for message in body.messages if message.role in ("user", "assistant")]
+    if not turns or turns[-1].role != "user":
+        raise InvalidQuestion("the last message is not the user's")
+    name, _, collection = body.model.partition("/")
+    if name != _NAME or (collection and collection not in state.collections()):
+        raise ModelNotFound(f"no model {body.model!r}", hint="GET /v1/models lists them.")
+    return Query.model_construct(
+        question=turns[-1].text,
+        collection=collection or None,
+        history=[_turn(message) for message in turns[:-1]],
+        max_tokens=body.max_completion_tokens or body.max_tokens,
+        temperature=body.temperature,
+    )
+
+
+def _turn(message: ChatMessage) -> Turn:
+    role: Any = message.role
+    # What we appended to an earlier answer is no part of what was said.
+    return Turn.model_construct(role=role, content=message.text.partition(_SOURCES)[0])
+
+
+_SOURCES = "\n\n---\n**Sources**\n\n"
+
+
+class _Reply:
+    """An answer in OpenAI's words."""
+
+    def __init__(self, body: ChatCompletion, conversation: Conversation, base_url: str) -> None:
+        self._body = body
+        self._conversation = conversation
+        self._base_url = base_url
+        self._id = f"chatcmpl-{secrets.token_hex(12)}"
+        self._created = int(time.time())
+
+    def whole(self, answer: Answer) -> dict[str, Any]:
+        message = {
+            "role": "assistant",
+            "content": answer.text + self._sources(answer),
+            "refusal": None,
+            "annotations": self._annotations(answer, answer.text),
+        }
+        choice = {
+            "index": 0,
+            "message": message,
+            "finish_reason": _reason(answer),
+            "logprobs": None,
+        }
+        return {**self._head("chat.completion"), "choices": [choice], "usage": _usage(answer)}
+
+    async def chunks(self, running: Running) -> AsyncGenerator[bytes]:
+        yield self._chunk({"role": "assistant", "content": ""})
+        written = ""
+        try:
+            while (event := await running.next()) is not None:
+                if isinstance(event, Delta):
+                    written += event.text
+                    yield self._chunk({"content": event.text})
+                elif isinstance(event, Done):
+                    for chunk in self._end(event.answer, written):
+                        yield chunk
+        except RagError as error:
+            yield sse.data(problem_of(error))
+        yield b"data: [DONE]\n\n"
+
+    def _end(self, answer: Answer, written: str) -> list[bytes]:
+        """What was streamed cannot be taken back: the sources are of the verified answer."""
+        rest = (answer.text if not written else "") + self._sources(answer)
+        last = {"content": rest, "annotations": self._annotations(answer, written or answer.text)}
+        chunks = [self._chunk(last), self._chunk({}, _reason(answer))]
+        options = self._body.stream_options
+        if options is not None and options.include_usage:
+            head = self._head("chat.completion.chunk")
+            chunks.append(sse.data({**head, "choices": [], "usage": _usage(answer)}))
+        return chunks
+
+    def _chunk(self, delta: dict[str, Any], reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason, "logprobs": None}
+        return sse.data({**self._head("chat.completion.chunk"), "choices": [choice]})
+
+    def _head(self, kind: str) -> dict[str, Any]:
+        return {
+            "id": self._id,
+            "object": kind,
+            "created": self._created,
+            "model": self._body.model,
+        }
+
+    def _url(self, citation: Citation) -> str:
+        return self._base_url + self._conversation.wire.page_url(citation)
+
+    def _annotations(self, answer: Answer, text: str) -> list[dict[str, Any]]:
+        """One for each claim and source, at the claim's place in the text."""
+        cited = {citation.number: citation for citation in answer.citations}
+        exact = text == answer.text
+        return [
+            {
+                "type": "url_citation",
+                "url_citation": {
+                    "start_index": claim.start if exact else 0,
+                    "end_index": claim.end if exact else len(text),
+                    "title": _title(cited[number]),
+                    "url": self._url(cited[number]),
+                },
+            }
+            for claim in answer.claims
+            for number in claim.sources
+            if number in cited
+        ]
+
+    def _sources(self, answer: Answer) -> str:
+        lines = [
+            f"{citation.number}. [{_escaped(_title(citation))}]({self._url(citation)})"
+            for citation in answer.citations
+        ]
+        return _SOURCES + "\n".join(lines) if lines else ""
+
+
+def _title(citation: Citation) -> str:
+    return f"{citation.document.name}, p. {citation.page_label or citation.page}"
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{char}" if char in r"\[]()<>*_`" else char for char in text)
+
+
+def _reason(answer: Answer) -> str:
+    return answer.finish.reason if answer.finish else "stop"
+
+
+def _usage(answer: Answer) -> dict[str, Any]:
+    finish = answer.finish
+    prompt, completion = (finish.prompt_tokens, finish.completion_tokens) if finish else (0, 0)
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": finish.cached_tokens if finish else 0},
+    }

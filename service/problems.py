@@ -1,0 +1,142 @@
+"""Errors as HTTP: a status for each of ours, and problem documents (RFC 9457) for all of them."""
+
+from __future__ import annotations
+
+import http
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from rag import errors
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+
+# The nearest class in an error's ancestry counts.
+STATUS: Mapping[type[errors.RagError], int] = {
+    errors.RagError: 500,
+    errors.ConfigError: 500,
+    errors.ModelError: 503,
+    errors.ModelNotFound: 404,
+    errors.ModelLoadFailed: 503,
+    errors.ExtractionError: 422,
+    errors.UnsupportedFile: 415,
+    errors.LimitExceeded: 413,
+    errors.StoreError: 500,
+    errors.IndexMissing: 404,
+    errors.IndexMismatch: 409,
+    errors.IndexLocked: 423,
+    errors.DocumentNotFound: 404,
+    errors.EmbeddingError: 500,
+    errors.EngineError: 502,
+    errors.EngineBusy: 429,
+    errors.EngineTimeout: 504,
+    errors.PromptTooLong: 422,
+    errors.SessionNotFound: 404,
+    errors.InvalidQuestion: 422,
+    errors.InvalidName: 422,
+}
+# What a hint for a terminal becomes for whoever talks HTTP.
+_HINTS: Mapping[type[errors.RagError], str] = {
+    errors.IndexMissing: "Upload documents first: POST /documents.",
+    errors.DocumentNotFound: "GET /documents lists what there is.",
+    errors.EncryptedFile: "Remove the password, or ingest the file with: rag ingest --password.",
+}
+_log = logging.getLogger(__name__)
+
+
+class Refused(HTTPException):
+    """A request that is turned away before it reaches the pipeline."""
+
+    def __init__(self, status: int, detail: str, hint: str = "", **headers: str) -> None:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        super().__init__(status, detail, named)
+        self.hint = hint
+
+
+def status_of(error: errors.RagError) -> int:
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def problem(
+    status: int, detail: str, *, code: str = "", hint: str = "", **more: Any
+) -> dict[str, Any]:
+    """The members of a problem document. `error` repeats them as OpenAI's clients expect them."""
+    title = http.HTTPStatus(status).phrase
+    kind = code or title.lower().replace(" ", "_")
+    return {
+        "type": f"urn:rag:problem:{kind}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "hint": hint,
+        "code": kind,
+        "error": {"message": detail, "type": kind, "code": kind, "param": None},
+        **more,
+    }
+
+
+def problem_of(error: errors.RagError) -> dict[str, Any]:
+    """A problem document for an error of ours, named after its class."""
+    hint = next((_HINTS[kind] for kind in type(error).__mro__ if kind in _HINTS), error.hint)
+    return problem(status_of(error), str(error), code=_snake(type(error).__name__), hint=hint)
+
+
+def response(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
+    extra = dict(headers or {})
+    if body["status"] in (423, 429):
+        extra.setdefault("Retry-After", str(RETRY_AFTER_S))
+    return JSONResponse(body, body["status"], extra, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make every failure of the app a problem document."""
+    app.add_exception_handler(errors.RagError, _rag_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _rag_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.RagError)
+    body = problem_of(error)
+    if body["status"] >= 500:
+        _log.error("%s: %s", type(error).__name__, error)
+    return response(body)
+
+
+async def _http_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return told(error)
+
+
+def told(error: HTTPException) -> JSONResponse:
+    """A refusal, ours or the framework's, as a response."""
+    body = problem(error.status_code, str(error.detail), hint=getattr(error, "hint", ""))
+    return response(body, error.headers)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        {"at": ".".join(str(part) for part in fault["loc"]), "problem": fault["msg"]}
+        for fault in error.errors()
+    ]
+    detail = "; ".join(f"{fault['at']}: {fault['problem']}" for fault in faults)
+    return response(problem(422, detail, code="invalid_request", errors=faults))
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    """The outermost edge: what nobody foresaw is logged and told without its details."""
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    hint = "This is a fault in the service; its log says more."
+    return response(problem(500, "something went wrong inside the service", hint=hint))
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")

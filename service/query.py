@@ -1,0 +1,155 @@
+"""Questions: answered as one document or as a stream of events; and search alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from rag.errors import RagError
+from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved
+from service import markdown, sse
+from service.answers import Running, unless_gone
+from service.conversation import Conversation
+from service.deps import Service
+from service.problems import Refused, problem_of
+from service.schemas import AnswerOut, Query, Search, SearchOut
+
+router = APIRouter(tags=["questions"])
+# HTML of what was written so far, at most this often: it is all of it again each time.
+_RENDER_EVERY_S = 0.08
+
+_EVENTS = """\
+With `"stream": true` (or `Accept: text/event-stream`) a stream of server-sent events:
+
+| event | data |
+|---|---|
+| `retrieved` | once: `question`, `search_text`, `hits` |
+| `map_progress` | `pages_done`, `pages_total`…: how far documents are read that are given whole |
+| `delta` | `text`: the next piece, as the model writes it, not yet verified |
+| `html` | with `"render": true`, now and then: `html` of what was written so far |
+| `done` | once, at the end: the verified answer, as in the JSON response |
+| `error` | instead of `done`: a problem document |
+
+What fails before the first event has its true HTTP status. A client that goes away stops its
+answer.
+"""
+
+
+@router.post(
+    "/query",
+    summary="Ask a question",
+    description=_EVENTS,
+    response_model=AnswerOut,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def query(query: Query, request: Request, state: Service) -> AnswerOut | StreamingResponse:
+    conversation = await Conversation.open(state, query)
+    running = state.answers.start(conversation.events)
+    if query.stream or "text/event-stream" in request.headers.get("accept", ""):
+        first = await unless_gone(request, running, running.next())
+        return sse.Stream(_told(conversation, running, first), running.stop)
+    done = await unless_gone(request, running, last_event(running))
+    if not isinstance(done, Done):
+        raise Refused(499, "the client went away")
+    return _with_html(conversation, done) if query.render else conversation.answer(done)
+
+
+async def last_event(running: Running) -> AnswerEvent | None:
+    """Waits for an answer's end. Raises what the answer raised."""
+    last = None
+    while (event := await running.next()) is not None:
+        last = event
+    return last
+
+
+async def _told(
+    conversation: Conversation, running: Running, event: AnswerEvent | None
+) -> AsyncGenerator[bytes]:
+    """The events as bytes, with pings while nothing happens."""
+    printer = _Printer(conversation)
+    try:
+        while event is not None:
+            for told in printer.told(event):
+                yield told
+            waiting = asyncio.ensure_future(running.next())
+            try:
+                while not (await asyncio.wait({waiting}, timeout=sse.PING_S))[0]:
+                    yield sse.PING
+                event = waiting.result()
+            finally:
+                waiting.cancel()
+    except RagError as error:
+        yield sse.event("error", problem_of(error))
+
+
+class _Printer:
+    """Answer events as server-sent ones."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._text = ""
+        self._rendered_at = 0.0
+
+    def told(self, event: AnswerEvent) -> list[bytes]:
+        if isinstance(event, Retrieved):
+            hits = [self._conversation.wire.hit(hit) for hit in event.hits]
+            out = SearchOut(question=event.question, search_text=event.search_text, hits=hits)
+            return [sse.event("retrieved", {**out.model_dump(mode="json"), **self._ids()})]
+        if isinstance(event, MapProgress):
+            return [sse.event("map_progress", asdict(event))]
+        if isinstance(event, Delta):
+            self._text += event.text
+            return [sse.event("delta", {"text": event.text}), *self._html()]
+        render = self._conversation.query.render
+        answer = self._conversation.answer(event)
+        if render:
+            answer = _with_html(self._conversation, event)
+        return [sse.event("done", answer.model_dump(mode="json"))]
+
+    def _html(self) -> list[bytes]:
+        now = time.monotonic()
+        if not self._conversation.query.render or now - self._rendered_at < _RENDER_EVERY_S:
+            return []
+        self._rendered_at = now
+        return [sse.event("html", {"html": markdown.provisional(self._text)})]
+
+    def _ids(self) -> dict[str, Any]:
+        conversation = self._conversation
+        return {"session_id": conversation.query.session_id, "turn_id": conversation.turn_id}
+
+
+def _with_html(conversation: Conversation, done: Done) -> AnswerOut:
+    answer = conversation.answer(done)
+    return answer.model_copy(update={"html": answer_html(answer.model_dump())})
+
+
+def answer_html(answer: dict[str, Any]) -> str:
+    """HTML of an answer as it goes over the wire, or as a session keeps it."""
+    citations = {
+        citation["number"]: f"{citation['document']['title'] or citation['document']['name']}, "
+        f"page {citation['page_label'] or citation['page']}"
+        for citation in answer["citations"]
+    }
+    claims = answer["claims"]
+    unsupported = [(claim["start"], claim["end"]) for claim in claims if not claim["sources"]]
+    return markdown.render(answer["text"], citations, [] if answer["refused"] else unsupported)
+
+
+@router.post("/search", summary="Find passages, without an answer")
+async def search(search: Search, state: Service) -> SearchOut:
+    from rag.ask.followup import search_text
+
+    pipeline = state.pipeline(search.collection)
+    wire = state.wire(pipeline.settings.collection)
+    hits = await pipeline.search(search.question, search.messages, k=search.k, scope=search.scope)
+    return SearchOut(
+        question=search.question,
+        search_text=search_text(search.question, search.messages),
+        hits=[wire.hit(hit) for hit in hits],
+    )

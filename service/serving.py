@@ -1,0 +1,84 @@
+"""The service run by uvicorn: found by other commands, and ended gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from rag import remote
+from rag.config import Settings
+from rag.errors import ConfigError
+from rag.runtime import Runtime
+from service.app import create_app
+from service.security import require_safe
+
+_KEEP_ALIVE_S = 30
+
+
+class Server(uvicorn.Server):
+    """Tells where it listens once it does; ends streams that would go on for ever first."""
+
+    def __init__(self, app: FastAPI, settings: Settings, tell: Callable[[str], None]) -> None:
+        service = settings.service
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=max(1, round(service.shutdown_s)),
+            )
+        )
+        self._app, self._settings, self._tell = app, settings, tell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if sockets and not self.should_exit:
+            url = _url(sockets[0])
+            remote.announce(self._settings.home, url)
+            self._tell(url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        remote.withdraw(self._settings.home)
+        if (state := getattr(self._app.state, "service", None)) is not None:
+            state.jobs.stop_watching()
+        await super().shutdown(sockets)
+
+
+def serve(
+    settings: Settings, tell: Callable[[str], None], *, runtime: Runtime | None = None
+) -> None:
+    """Serve until interrupted; `tell` is given the address. Raises ConfigError."""
+    require_safe(settings)
+    app = create_app(settings, runtime)
+    asyncio.run(Server(app, settings, tell).serve([listen(settings)]))
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A bound socket. Raises ConfigError where that cannot be."""
+    host, port = settings.service.host, settings.service.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol named: asyncio turns Nagle's delay (40 ms an event) off only then.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise ConfigError(
+            f"cannot listen on {host}:{port} ({error.strerror})",
+            hint="Choose another --port; 0 takes a free one.",
+        ) from error
+    return bound
+
+
+def _url(bound: socket.socket) -> str:
+    address: Any = bound.getsockname()
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])
+    return f"http://[{host}]:{address[1]}" if ":" in host else f"http://{host}:{address[1]}"

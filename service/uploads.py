@@ -1,0 +1,100 @@
+"""Uploads to disk: in pieces, within a limit, under a name of our own making."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import secrets
+import unicodedata
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.datastructures import UploadFile
+
+from rag.errors import ExtractionError
+from rag.ingest.formats import SUFFIXES, sniff
+from service.problems import Refused
+
+_INCOMING = ".incoming"  # hidden, so that an ingest of the folder passes it over
+_PIECE = 1 << 20
+_NAME_CHARS = 120
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that arrived whole and is what its name says. It still lies in `path`, aside."""
+
+    path: Path
+    name: str
+    sha256: str
+
+
+def safe_name(given: str) -> str:
+    """A file name without any path, control character or leading dot; its suffix kept."""
+    last = re.split(r"[/\\]", unicodedata.normalize("NFC", given))[-1]
+    clean = _FORBIDDEN.sub("_", last)
+    # Format characters (a right-to-left override, say) can make a name look like another.
+    clean = "".join(char for char in clean if unicodedata.category(char) not in ("Cf", "Cs", "Co"))
+    stem, dot, suffix = clean.strip(" .").rpartition(".")
+    if not dot:
+        stem, suffix = suffix, ""
+    stem = stem.strip(" .")[:_NAME_CHARS] or "document"
+    return f"{stem}.{suffix[:12]}" if suffix else stem
+
+
+async def receive(name: str, pieces: AsyncIterable[bytes], folder: Path, limit: int) -> Upload:
+    """Write an upload aside. Raises Refused (too large), ExtractionError (not what we read)."""
+    clean = safe_name(name)
+    aside = folder / _INCOMING
+    aside.mkdir(parents=True, exist_ok=True)
+    suffix = Path(clean).suffix.lower()
+    path = aside / f"{secrets.token_hex(8)}{suffix if suffix in SUFFIXES else ''}"
+    digest = hashlib.sha256()
+    size = 0
+    try:
+        with path.open("xb") as file:
+            async for piece in pieces:
+                size += len(piece)
+                if size > limit:
+                    raise Refused(413, f"{clean}: larger than {limit >> 20} MiB")
+                digest.update(piece)
+                await asyncio.to_thread(file.write, piece)
+        kind = await asyncio.to_thread(_sniffed, path, clean)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    if kind == "pdf" and suffix != ".pdf":
+        clean += ".pdf"
+    return Upload(path, clean, digest.hexdigest())
+
+
+def _sniffed(path: Path, name: str) -> str:
+    """What the file is; complaints name it as the client does."""
+    try:
+        return sniff(path)
+    except ExtractionError as error:
+        raise type(error)(str(error).replace(path.name, name), hint=error.hint) from error
+
+
+def keep(upload: Upload, folder: Path) -> Path:
+    """Move an upload to its place, beside others of the same name if need be."""
+    stem, suffix = Path(upload.name).stem, Path(upload.name).suffix
+    number = 1
+    while True:
+        target = folder / (upload.name if number == 1 else f"{stem} ({number}){suffix}")
+        try:
+            # A hard link fails where the name is taken, so two uploads cannot take one.
+            target.hardlink_to(upload.path)
+        except FileExistsError:
+            number += 1
+        else:
+            upload.path.unlink()
+            return target
+
+
+async def in_pieces(file: UploadFile) -> AsyncIterator[bytes]:
+    while piece := await file.read(_PIECE):
+        yield piece

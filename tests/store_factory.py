@@ -1,0 +1,52 @@
+"""Documents as they stand between extraction and the store, for tests of the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from rag.store import Addition, Filter
+from rag.types import Block, Chunk, Coverage, Document, Page, Word
+
+DIMENSIONS = 4
+EVERYTHING = Filter()
+
+
+def unit(*values: float) -> np.ndarray:
+    vector = np.array(values, dtype=np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def page(number: int, text: str) -> Page:
+    words, position = [], 0
+    for i, word in enumerate(text.split()):
+        start = text.index(word, position)
+        position = start + len(word)
+        words.append(Word(start, position, (10.0 * i, 20.0, 10.0 * i + 8.5, 30.0)))
+    block = Block("text", 0, len(text), (0.0, 20.0, 100.0, 30.0))
+    return Page(number, str(number), text, (block,), tuple(words), 595.0, 842.0, "text")
+
+
+def addition(name: str, texts: list[str], vectors: list[np.ndarray], id_: str = "") -> Addition:
+    pages = [page(number, text) for number, text in enumerate(texts, 1)]
+    chunks, offset = [], 0
+    for number, text in enumerate(texts, 1):
+        end = offset + len(text)
+        chunks.append(Chunk(text, name, offset, end, number, number, "text", 9))
+        offset = end + 2
+    document = Document(
+        id=id_ or f"id-{name}",
+        path=Path("/docs", name),
+        title=name,
+        sha256="0" * 64,
+        size=1,
+        mtime_ns=2,
+        pages=len(pages),
+        chunks=len(chunks),
+        language="en",
+        coverage=Coverage.of(pages),
+        metadata={"author": "Ä"},
+        added_at="2026-01-01T00:00:00+00:00",
+    )
+    return Addition(document, "recipe", pages, chunks, np.stack(vectors))

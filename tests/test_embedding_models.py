@@ -1,0 +1,131 @@
+"""Other architectures, as small random models: padded and alone, by MLX and by ONNX Runtime."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rag import models
+from rag.config import Settings
+from rag.embedders.base import ModelEmbedder
+from rag.embedders.choice import open_model
+from rag.embedders.mlx_embedder import MLXEmbedder, Shapes
+from rag.embedders.onnx_embedder import ONNXEmbedder
+from rag.embedders.recipe import read_recipe
+from rag.errors import EmbeddingError, ModelLoadFailed
+from rag.mlx_runtime import MLXThread
+
+TEXTS = ["one", "two words", "the cat sat on the mat and looked at the dog", "x " * 40, "one"]
+COMMON = {
+    "vocab_size": 30522,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "max_position_embeddings": 64,
+}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "bert": {},
+    "xlm-roberta": {"max_position_embeddings": 66, "pad_token_id": 1, "layer_norm_eps": 1e-5},
+    "modernbert": {"architectures": ["ModernBertModel"], "decoder_bias": True},
+    "qwen3": {"num_key_value_heads": 1, "head_dim": 16},
+}
+# As on a GPU, in small: padded to a multiple of 16 tokens, always four rows of the longest.
+PADDED = Shapes(budget=256, step=16, fixed=True)
+# The same, with BERT in half precision and with fused attention.
+FUSED = Shapes(budget=256, step=16, fixed=True, fused=True)
+
+
+def build(folder: Path, config: dict[str, Any]) -> None:
+    """A random model of that architecture. Runs on the MLX thread."""
+    import mlx.core as mx
+    from mlx.utils import tree_flatten
+    from mlx_embeddings.utils import _get_classes, save_weights
+
+    model_class, arguments, *_ = _get_classes(config)
+    mx.random.seed(0)
+    model = model_class(arguments.from_dict(config))
+    save_weights(folder, dict(tree_flatten(model.parameters())))
+
+
+@pytest.fixture(params=CONFIGS)
+def folder(request: pytest.FixtureRequest, tmp_path: Path, mlx_thread: MLXThread) -> Path:
+    config = {**COMMON, **CONFIGS[request.param], "model_type": request.param}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    shutil.copy(models.embedding_folder(Settings()) / "tokenizer.json", tmp_path)
+    mlx_thread.executor.submit(build, tmp_path, config).result()
+    return tmp_path
+
+
+@pytest.fixture
+async def alone(folder: Path, mlx_thread: MLXThread) -> AsyncIterator[ModelEmbedder]:
+    embedder = MLXEmbedder(read_recipe(folder, "tiny"), mlx_thread)
+    yield embedder
+    await embedder.close()
+
+
+@pytest.mark.parametrize(("shapes", "off"), [(PADDED, 1e-5), (FUSED, 5e-3)])
+async def test_padding_changes_nothing(
+    folder: Path, alone: ModelEmbedder, mlx_thread: MLXThread, shapes: Shapes, off: float
+) -> None:
+    batched = MLXEmbedder(read_recipe(folder, "tiny"), mlx_thread, shapes=shapes)
+    expected = await alone.embed_documents(TEXTS)
+    vectors = await batched.embed_documents(TEXTS)
+    np.testing.assert_allclose(vectors, expected, atol=off)
+    assert (vectors * expected).sum(axis=1).min() > 0.99999
+    assert np.abs(expected[0] - expected[2]).max() > 1e-2  # a model that ignores its text passes
+    pairs = zip(await batched.embed_tokens(TEXTS), await alone.embed_tokens(TEXTS), strict=True)
+    for states, single in pairs:
+        np.testing.assert_allclose(states, single, atol=off)
+
+
+@pytest.mark.parametrize("shapes", [PADDED, FUSED])
+async def test_a_padded_vector_depends_on_its_text_alone(
+    folder: Path, mlx_thread: MLXThread, shapes: Shapes
+) -> None:
+    batched = MLXEmbedder(read_recipe(folder, "tiny"), mlx_thread, shapes=shapes)
+    together = await batched.embed_documents(TEXTS)
+    for text, vector in zip(TEXTS, together, strict=True):
+        assert (await batched.embed_documents([text]))[0].tobytes() == vector.tobytes()
+
+
+async def test_onnx_gives_the_same_where_auto_takes_it(
+    folder: Path, alone: ModelEmbedder, mlx_thread: MLXThread, tmp_path: Path
+) -> None:
+    settings = Settings(embedding_model=str(folder), cache=tmp_path / "cache")
+    embedder = open_model(settings, mlx_thread)
+    bert = alone.recipe.model_type in ("bert", "xlm-roberta")
+    on_cpu = isinstance(embedder, ONNXEmbedder)
+    assert on_cpu == bert or not on_cpu
+    vectors = await embedder.embed_documents(TEXTS)
+    np.testing.assert_allclose(vectors, await alone.embed_documents(TEXTS), atol=1e-5)
+    await embedder.close()
+
+
+def test_pooling_of_the_family(folder: Path, alone: ModelEmbedder) -> None:
+    expected = "lasttoken" if alone.recipe.model_type == "qwen3" else "mean"
+    assert alone.recipe.pooling == expected
+    assert alone.max_tokens == 64
+
+
+async def test_an_architecture_that_nobody_knows(folder: Path, mlx_thread: MLXThread) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "perceptron"}))
+    embedder = MLXEmbedder(read_recipe(folder, "tiny"), mlx_thread)
+    with pytest.raises(ModelLoadFailed, match="perceptron"):
+        await embedder.embed_query("hello")
+
+
+async def test_a_text_without_tokens(folder: Path, mlx_thread: MLXThread) -> None:
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer | {"post_processor": None}))
+    embedder = MLXEmbedder(read_recipe(folder, "tiny"), mlx_thread)
+    assert (await embedder.embed_query("hello")).shape == (32,)
+    with pytest.raises(EmbeddingError, match="no tokens"):
+        await embedder.embed_documents(["hello", ""])

@@ -1,0 +1,79 @@
+"""Which documents a scope takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.ask.filters import document_date, matching, parsed_date, value_of
+from rag.ask.options import Scope
+from rag.errors import DocumentNotFound, InvalidQuestion
+from rag.types import Coverage, Document
+
+SAVED = int(datetime(2024, 6, 1, 12, tzinfo=UTC).timestamp() * 1e9)
+
+
+def document(name: str, **metadata: str) -> Document:
+    return Document(
+        name, Path("/docs", name), name.title(), "", 0, SAVED, 1, 1, "en",
+        Coverage(1, 0, 0, ()), metadata, "",
+    )  # fmt: skip
+
+
+REPORT = document("report", author="Ada Fenwick", creationDate="D:20230105161720-05'00'")
+LETTER = replace(document("letter", Author="Tom"), language="de")
+DRAFT = document("draft", creationDate="D:00000000", modDate="D:2022")
+ALL = [REPORT, LETTER, DRAFT]
+
+
+def names(**scope: object) -> list[str]:
+    return [found.id for found in matching(ALL, Scope(**scope))]  # type: ignore[arg-type]
+
+
+def test_values_are_found_inside_and_in_any_case() -> None:
+    assert names(metadata=(("author", "fenwick"),)) == ["report"]
+    assert names(metadata=(("AUTHOR", "T"),)) == ["letter"]
+    assert names(metadata=(("language", "en"), ("title", "dra"))) == ["draft"]
+    assert names(metadata=(("path", "/docs"),)) == ["report", "letter", "draft"]
+    assert names() == ["report", "letter", "draft"]
+
+
+def test_a_document_is_of_the_day_it_names_else_of_its_file() -> None:
+    assert document_date(REPORT) == date(2023, 1, 5)
+    assert document_date(DRAFT) == date(2022, 1, 1)
+    assert document_date(LETTER) == date(2024, 6, 1)
+    assert value_of(LETTER, "date") == "2024-06-01"
+
+
+def test_both_ends_of_a_time_are_included() -> None:
+    assert names(since=date(2023, 1, 5)) == ["report", "letter"]
+    assert names(until=date(2023, 1, 5)) == ["report", "draft"]
+    assert names(since=date(2023, 1, 5), until=date(2023, 1, 5)) == ["report"]
+
+
+def test_what_no_document_has_is_an_error_that_helps() -> None:
+    with pytest.raises(InvalidQuestion, match="'colour'") as unknown:
+        names(metadata=(("colour", "red"),))
+    assert "author" in unknown.value.hint
+    assert "language" in unknown.value.hint
+    with pytest.raises(DocumentNotFound, match="'Eve' in its author and a date since 2020"):
+        names(metadata=(("author", "Eve"),), since=date(2020, 1, 1))
+    with pytest.raises(InvalidQuestion, match="both since"):
+        names(since=date(2024, 1, 1), until=date(2023, 1, 1))
+
+
+@given(st.dates(min_value=date(1970, 1, 1)))
+def test_dates_are_read_as_pdf_and_iso_write_them(day: date) -> None:
+    for written in (day.isoformat(), f"D:{day:%Y%m%d}093000Z", f"{day.isoformat()}T09:30:00Z"):
+        assert parsed_date(written) == day
+
+
+@given(st.text(max_size=20))
+def test_no_text_breaks_the_reading_of_dates(text: str) -> None:
+    parsed_date(text)
+    parsed_date(f"D:2023{text}")

@@ -1,0 +1,128 @@
+"""Device, BLAS and the MLX thread. What changes a process for good is tried in a fresh one."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from rag import mlx_runtime
+from rag.mlx_runtime import MLXThread
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="OpenBLAS is for Linux hosts")
+
+
+def fresh_process(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@linux_only
+def test_openblas_takes_the_place_of_the_reference_blas() -> None:
+    used = fresh_process(
+        "from rag import mlx_runtime as r; r.prepare(); b = r.blas(); print(b.fast, b.name);"
+        "import mlx.core as mx; a = mx.random.normal((256, 256)); mx.eval(a @ a);"
+        "print('libopenblas' in open('/proc/self/maps').read())"
+    )
+    first, second = used.splitlines()
+    assert first.startswith("True OpenBLAS ")
+    assert second == "True"
+
+
+@linux_only
+def test_an_mlx_imported_too_early_is_reported_as_slow() -> None:
+    used = fresh_process(
+        "import mlx.core; from rag import mlx_runtime as r; r.prepare(blas_threads=1);"
+        "print(r.blas(), r.blas_threads())"
+    )
+    assert used == "Blas(name='reference BLAS', path=None, fast=False) None"
+
+
+@linux_only
+def test_a_worker_process_chooses_its_blas_threads() -> None:
+    code = "from rag import mlx_runtime as r; r.prepare(blas_threads=1); print(r.blas_threads())"
+    assert fresh_process(code) == "1"
+
+
+@linux_only
+def test_the_swapped_blas_computes_the_same_product() -> None:
+    code = (
+        "from rag import mlx_runtime as r; r.prepare(); import numpy as np, mlx.core as mx;"
+        "g = np.random.default_rng(7); a = g.random((65, 129), dtype=np.float32);"
+        "b = g.random((129, 33), dtype=np.float32); c = np.array(mx.array(a) @ mx.array(b));"
+        "print(np.abs(c - a @ b).max() < 1e-3)"
+    )
+    assert fresh_process(code) == "True"
+
+
+def test_the_module_itself_imports_no_mlx() -> None:
+    assert fresh_process("import sys, rag.mlx_runtime; print('mlx.core' in sys.modules)") == "False"
+
+
+def test_device_is_one_that_mlx_has() -> None:
+    import mlx.core as mx
+
+    assert (mlx_runtime.device() == "cpu") is not mx.is_available(mx.gpu)
+
+
+async def test_all_work_runs_on_one_thread_in_order(mlx_thread: MLXThread) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def work(number: int) -> None:
+        seen.append((number, threading.get_ident()))
+
+    await asyncio.gather(*(mlx_thread.run(work, n) for n in range(20)))
+    assert [number for number, _ in seen] == list(range(20))
+    assert len({thread for _, thread in seen}) == 1
+    assert seen[0][1] != threading.get_ident()
+
+
+async def test_an_error_on_the_thread_reaches_the_caller_and_the_thread_lives_on(
+    mlx_thread: MLXThread,
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await mlx_thread.run(lambda: 1 // 0)
+    assert await mlx_thread.run(lambda a, *, b: a + b, 1, b=2) == 3
+
+
+async def test_close_is_idempotent_and_refuses_more_work() -> None:
+    thread = MLXThread()
+    await thread.run(int)
+    thread.close()
+    thread.close()
+    with pytest.raises(RuntimeError):
+        await thread.run(int)
+
+
+@linux_only
+def test_blas_leaves_half_the_cores_unless_told_otherwise() -> None:
+    code = (
+        "import os; from rag import mlx_runtime as r; r.prepare();"
+        "print(r.blas_threads() == max(1, len(os.sched_getaffinity(0)) // 2))"
+    )
+    assert fresh_process(code) == "True"
+    told = "import os; os.environ['OPENBLAS_NUM_THREADS'] = '1';"
+    code = told + "from rag import mlx_runtime as r; r.prepare(); print(r.blas_threads())"
+    assert fresh_process(code) == "1"
+
+
+@pytest.mark.parametrize("ending", ["", "thread.close()", "sys.exit(0)"])
+def test_a_process_that_used_the_thread_ends_well(ending: str) -> None:
+    """Without clearing the thread's streams, more than half of such processes end by SIGABRT."""
+    code = f"""
+import sys
+from rag.mlx_runtime import MLXThread
+thread, kept = MLXThread(), []
+def work():
+    import mlx.core as mx
+    mx.set_default_stream(mx.new_stream(mx.default_device()))
+    kept.append(mx.random.normal((400, 400)) @ mx.random.normal((400, 400)))
+    mx.async_eval(kept)
+thread.executor.submit(work).result()
+{ending}
+"""
+    for _ in range(3):
+        assert fresh_process(code) == ""

@@ -1,0 +1,221 @@
+"""The chat page in a real browser, against a real service with a scripted engine."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+from rag.testing import FakeEngine
+from rag.types import Message
+from tests.service_server import ANSWER, LEASE, pdf, running, service_settings, upload
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--no-first-run",
+]  # fmt: skip
+_WAIT_MS = 60_000
+
+
+def _answer(messages: list[Message]) -> str:
+    question = messages[-1].content
+    if "slowly" in question:
+        return "word " * 2000
+    return "The documents do not say." if "yellow cats" in question else ANSWER
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Iterator[str]:
+    settings = service_settings(tmp_path_factory.mktemp("home"), shared_cache, collection="flat")
+    engine = FakeEngine(_answer, delay_s=0.01, context_tokens=8192)
+    with running(settings, engine) as url:
+        with httpx2.Client(base_url=url, timeout=60) as client:
+            upload(
+                client, ("lease.pdf", pdf(f"{LEASE}\fThe second page.", "Lease")), collection="flat"
+            )
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page, open; the test fails if it logs an error or asks another host."""
+    context = browser.new_context(viewport={"width": 1300, "height": 850})
+    yield from _open(context.new_page(), address)
+    context.close()
+
+
+def _open(page: Page, address: str) -> Iterator[Page]:
+    faults: list[str] = []
+    page.set_default_timeout(_WAIT_MS)
+    expect.set_options(timeout=_WAIT_MS)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if "Policy" in said.text else None)
+    page.on(
+        "request",
+        lambda asked: (
+            None if asked.url.startswith((address, "data:", "blob:")) else faults.append(asked.url)
+        ),
+    )
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]")
+    yield page
+    assert faults == []
+
+
+def _ask(page: Page, question: str) -> None:
+    page.fill("#question", question)
+    page.keyboard.press("Enter")
+
+
+def test_upload_ask_citation_page_image(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "garden.pdf"
+    file.write_bytes(pdf("Tomatoes want six hours of sun a day.", "Garden"))
+    page.set_input_files("#files", file)
+    expect(page.locator(".upload p")).to_contain_text("1 document ready")
+    expect(page.locator("#documents-count")).to_have_text("2 documents")
+
+    _ask(page, "How high is the deposit?")
+    cite = page.locator(".cite").first
+    expect(cite).to_have_text("1")
+    expect(page.locator(".unsupported")).to_have_text("unverified")
+    cite.click()
+    expect(page.locator("#page-image")).to_be_visible()
+    expect(page.locator("#page-image")).to_have_attribute("alt", re.compile("passage marked"))
+    expect(page.locator("#viewer-quote")).to_contain_text("23,500 crowns")
+    page.click("#page-next")
+    expect(page.locator("#page-of")).to_have_text("2 of 2")
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).to_be_hidden()
+    expect(cite).to_be_focused()
+
+
+def test_a_session_survives_a_reload_and_is_renamed_found_and_deleted(page: Page) -> None:
+    _ask(page, "How high is the deposit, reload?")
+    expect(page.locator(".source")).to_have_count(1)
+    page.reload()
+    expect(page.locator(".bubble")).to_contain_text("How high is the deposit, reload?")
+    expect(page.locator(".cite").first).to_be_visible()
+    row = page.locator(".session.current")
+    row.hover()
+    row.get_by_label(re.compile("^Rename")).click()
+    page.fill("#prompt-input", "My deposit")
+    page.keyboard.press("Enter")
+    expect(page.locator("#title")).to_have_text("My deposit")
+    page.fill("#session-search", "no such words")
+    expect(page.locator(".sessions .none")).to_be_visible()
+    page.fill("#session-search", "My deposit")
+    expect(page.locator(".session")).to_have_count(1)
+    page.locator(".session").hover()
+    page.get_by_label("Delete My deposit").click()
+    page.click("#prompt-ok")
+    expect(page.locator("#empty")).to_be_visible()
+
+
+def test_a_question_asked_before_the_page_knows_its_collection_waits(
+    page: Page, address: str
+) -> None:
+    def late(route: Route) -> None:
+        page.wait_for_timeout(500)
+        route.continue_()
+
+    page.route("**/collections", late)
+    page.goto(address, wait_until="domcontentloaded")
+    _ask(page, "How high is the deposit, at once?")
+    expect(page.locator(".cite").first).to_have_text("1")
+
+
+def test_stop_retry_and_edit(page: Page) -> None:
+    _ask(page, "Tell me slowly how high the deposit is")
+    expect(page.locator(".writing")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".after .meta")).to_contain_text("Stopped")
+    page.get_by_label("Edit and send again").click()
+    page.fill(".rewrite textarea", "How high is the deposit?")
+    page.get_by_role("button", name="Send again").click()
+    expect(page.locator(".turn")).to_have_count(1)
+    expect(page.locator(".source")).to_have_count(1)
+    page.get_by_label("Answer again").click()
+    expect(page.locator(".turn")).to_have_count(1)
+    expect(page.locator(".source")).to_have_count(1)
+
+
+def test_no_answer_and_error_are_told_as_such(page: Page) -> None:
+    _ask(page, "Do they keep yellow cats?")
+    expect(page.locator(".card h3")).to_have_text("Not found in the documents")
+    page.route("**/query", lambda route: route.abort())
+    _ask(page, "How high is the deposit?")
+    expect(page.locator(".card.bad h3")).to_have_text("The service does not answer")
+    page.unroute("**/query")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".source")).to_have_count(1)
+
+
+def test_only_the_keyboard(page: Page) -> None:
+    expect(page.locator("#question")).to_be_focused()
+    page.keyboard.type("How high is the deposit?")
+    page.keyboard.press("Enter")
+    expect(page.locator(".cite").first).to_be_visible()
+    page.locator(".cite").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#viewer")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#page-of")).to_have_text("2 of 2")
+    page.keyboard.press("Escape")
+    expect(page.locator(".cite").first).to_be_focused()
+
+
+def test_a_phones_width(browser: Browser, address: str) -> None:
+    context = browser.new_context(
+        viewport={"width": 375, "height": 740}, is_mobile=True, has_touch=True
+    )
+    for page in _open(context.new_page(), address):
+        _ask(page, "How high is the deposit?")
+        page.locator(".cite").first.click()
+        expect(page.locator("#page-image")).to_be_visible()
+        page.click("#viewer-close")
+        page.click("#side-open")
+        expect(page.locator("#side")).to_be_visible()
+        expect(page.locator("#collection")).to_be_visible()
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 375
+    context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(page: Page, theme: str) -> None:
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    _no_faults(page)
+    _ask(page, "How high is the deposit?")
+    page.locator(".cite").first.click()
+    expect(page.locator("#page-image")).to_be_visible()
+    _no_faults(page)
+    page.click("#documents-open")
+    _no_faults(page)
+
+
+def _no_faults(page: Page) -> None:
+    found = Axe().run(page)
+    serious = [
+        f"{fault['id']}: {fault['nodes'][0]['html']} {fault['nodes'][0]['failureSummary']}"
+        for fault in found.response["violations"]
+        if fault["impact"] in ("serious", "critical")
+    ]
+    assert serious == []

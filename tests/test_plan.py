@@ -1,0 +1,188 @@
+"""What an ingest finds to do."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rag.errors import UnsupportedFile
+from rag.ingest.plan import Index, Plan, discover, make_plan
+from rag.types import Coverage, Document, Failure
+
+RECIPE = "r1"
+EMPTY = Index({}, {}, {})
+
+
+def index_of(plan: Plan, recipe: str = RECIPE) -> Index:
+    """The index as it stands after `plan` was carried out on an empty one."""
+    documents = {
+        source.path: Document(
+            id=job.document_id,
+            path=source.path,
+            title=source.path.name,
+            sha256=source.sha256,
+            size=source.size,
+            mtime_ns=source.mtime_ns,
+            pages=1,
+            chunks=1,
+            language="en",
+            coverage=Coverage(1, 0, 0, ()),
+            metadata={},
+            added_at="",
+        )
+        for job in plan.jobs
+        for source in job.sources
+    }
+    return Index(documents, dict.fromkeys(documents, recipe), {})
+
+
+def plan(folder: Path, index: Index = EMPTY, recipe: str = RECIPE, *, retry: bool = False) -> Plan:
+    return make_plan(discover([folder], {".pdf"}), [folder], index, recipe, retry=retry)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.pdf").write_text(name)
+    return tmp_path
+
+
+def test_first_run_is_all_new(folder: Path) -> None:
+    counts = plan(folder).counts()
+    assert (counts.new, counts.changed, counts.unchanged) == (2, 0, 0)
+
+
+def test_second_run_has_nothing_to_do(folder: Path) -> None:
+    again = plan(folder, index_of(plan(folder)))
+    assert again.jobs == ()
+    assert again.unchanged == 2
+
+
+def test_unchanged_files_are_not_read(folder: Path) -> None:
+    index = index_of(plan(folder))
+    stat = (folder / "a.pdf").stat()
+    (folder / "a.pdf").write_text("X")  # same size; the time is put back
+    os.utime(folder / "a.pdf", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert plan(folder, index).unchanged == 2
+
+
+def test_a_touched_file_with_the_same_content_only_gets_its_new_time(folder: Path) -> None:
+    index = index_of(plan(folder))
+    os.utime(folder / "a.pdf", ns=(1, 1))
+    again = plan(folder, index)
+    assert again.jobs == ()
+    assert [(d.path.name, d.mtime_ns) for d in again.known] == [("a.pdf", 1)]
+    assert again.counts().new == 0
+    assert again.counts().unchanged == 2
+
+
+def test_a_changed_file_is_done_again_and_may_reuse_its_vectors(folder: Path) -> None:
+    index = index_of(plan(folder))
+    (folder / "a.pdf").write_text("something else")
+    again = plan(folder, index)
+    assert [job.sources[0].path.name for job in again.jobs] == ["a.pdf"]
+    assert again.jobs[0].replaces == (index.documents[folder / "a.pdf"].id,)
+    assert (again.counts().new, again.counts().changed) == (0, 1)
+
+
+def test_a_renamed_file_is_moved_not_read_again(folder: Path) -> None:
+    index = index_of(plan(folder))
+    (folder / "a.pdf").rename(folder / "c.pdf")
+    again = plan(folder, index)
+    assert again.jobs == ()
+    assert again.gone == ()
+    assert again.moved == {folder / "a.pdf": folder / "c.pdf"}
+    assert again.counts().moved == 1
+    assert again.counts().new == 0
+
+
+def test_two_files_with_one_content_are_one_job(tmp_path: Path) -> None:
+    for name in ("a.pdf", "b.pdf"):
+        (tmp_path / name).write_text("same")
+    made = plan(tmp_path)
+    assert len(made.jobs) == 1
+    assert len(made.jobs[0].sources) == 2
+
+
+def test_a_copy_of_an_indexed_file_needs_only_its_row(folder: Path) -> None:
+    index = index_of(plan(folder))
+    (folder / "c.pdf").write_text("a")
+    again = plan(folder, index)
+    assert again.jobs == ()
+    assert again.moved == {}
+    assert [d.path.name for d in again.known] == ["c.pdf"]
+    assert again.counts().new == 1
+
+
+def test_a_deleted_file_is_gone_but_only_below_the_folders_asked_for(folder: Path) -> None:
+    index = index_of(plan(folder))
+    (folder / "a.pdf").unlink()
+    assert plan(folder, index).gone == (folder / "a.pdf",)
+    (folder / "sub").mkdir()
+    assert plan(folder / "sub", index).gone == ()
+
+
+def test_another_recipe_cuts_every_document_again(folder: Path) -> None:
+    again = plan(folder, index_of(plan(folder)), "r2")
+    assert again.counts().changed == 2
+    assert all(job.replaces for job in again.jobs)
+
+
+def test_a_known_failure_is_not_tried_again_unless_asked(folder: Path) -> None:
+    stat = (folder / "a.pdf").stat()
+    failure = Failure(folder / "a.pdf", "damaged", "", "", stat.st_size, stat.st_mtime_ns)
+    index = replace(EMPTY, failures={failure.path: failure})
+    assert plan(folder, index).known_bad == (failure,)
+    assert len(plan(folder, index).jobs) == 1
+    assert len(plan(folder, index, retry=True).jobs) == 2
+
+
+def test_an_unreadable_file_costs_only_itself(folder: Path) -> None:
+    (folder / "c.pdf").symlink_to(folder / "nowhere.pdf")
+    made = plan(folder)
+    assert [failure.path.name for failure in made.unreadable] == ["c.pdf"]
+    assert len(made.jobs) == 2
+
+
+def test_discover_takes_files_folders_and_globs(folder: Path) -> None:
+    (folder / "deep").mkdir()
+    (folder / "deep" / "d.PDF").write_text("d")
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "h.pdf").write_text("h")
+    (folder / "note.xyz").write_text("n")
+    names = [path.name for path in discover([folder], {".pdf"})]
+    assert names == ["a.pdf", "b.pdf", "d.PDF"]
+    assert [p.name for p in discover([folder / "*.pdf"], {".pdf"})] == ["a.pdf", "b.pdf"]
+    assert [p.name for p in discover([folder / "note.xyz"], {".pdf"})] == ["note.xyz"]
+
+
+def test_one_file_has_one_path_however_it_is_named(folder: Path) -> None:
+    roundabout = folder / ".." / folder.name / "a.pdf"
+    assert discover([roundabout, folder], {".pdf"}) == [folder / "a.pdf", folder / "b.pdf"]
+
+
+def test_discover_says_what_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedFile, match="no such file"):
+        discover([tmp_path / "missing.pdf"], {".pdf"})
+
+
+def test_what_is_read_again_keeps_its_old_id_until_then(folder: Path) -> None:
+    index = index_of(plan(folder))
+    again = make_plan(discover([folder], {".pdf"}), [folder], index, RECIPE, reread=True)
+    assert (again.unchanged, again.counts().changed) == (0, 2)
+    old = {document.id for document in index.documents.values()}
+    assert not old & {job.document_id for job in again.jobs}
+    assert {id_ for job in again.jobs for id_ in job.replaces} == old
+    assert plan(folder, index_of(again)).unchanged == 2
+
+
+def test_failures_of_files_that_are_gone_or_sound_again_are_forgotten(folder: Path) -> None:
+    index = index_of(plan(folder))
+    names = ("a.pdf", "gone.pdf", "elsewhere/x.pdf")
+    paths = [folder / name for name in names[:2]] + [folder.parent / names[2]]
+    failures = {path: Failure(path, "damaged", "", "", 1, 1) for path in paths}
+    index = Index(index.documents, index.recipes, failures)
+    assert plan(folder, index).recovered == (folder / "a.pdf", folder / "gone.pdf")

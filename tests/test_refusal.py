@@ -1,0 +1,89 @@
+"""Refusal: the signals tell what a search found, and a refusal says what was sought and found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks import refusal
+from rag.ask.evidence import SIGNALS, Sought, answerable
+from rag.ask.nearest import NOTHING_FOUND, refusal_text
+from rag.types import Coverage, Document, Hit, StoredChunk
+
+DOCUMENT = Document(
+    "d", Path("/lease.pdf"), "Lease", "", 0, 0, 9, 9, "en", Coverage(9, 0, 0, ()), {}, ""
+)
+RENT = "The premises lie at Hill Road. The yearly rent is 4,200 crowns. It is paid in May."
+
+
+def hit(text: str, *, cosine: float = 0.6, page: int = 3, ranks: int = 1) -> Hit:
+    chunk = StoredChunk(f"d:{page}", "d", page, text, "Lease", 0, 9, page, page, "text", 1)
+    return Hit(chunk, DOCUMENT, 1.0, {"dense": ranks, "full_text": ranks}, cosine)
+
+
+def test_a_passage_that_answers_is_likelier_than_one_about_something_else() -> None:
+    found = answerable("How high is the yearly rent?", [hit(RENT)])
+    near = answerable("How high is the yearly fine for swans?", [hit(RENT)])
+    other = answerable("Who won the boat race?", [hit(RENT, cosine=0.1, ranks=50)])
+    assert found > near > other
+    assert found > 0.5
+    assert other < 0.1
+
+
+def test_without_passages_nothing_can_be_answered() -> None:
+    assert answerable("How high is the rent?", []) < 0.1
+
+
+@given(st.text(max_size=60), st.lists(st.text(max_size=80), max_size=6))
+def test_every_signal_and_the_rule_stay_within_bounds(question: str, texts: list[str]) -> None:
+    hits = [hit(text, page=number) for number, text in enumerate(texts, 1)]
+    sought = Sought.of(question, hits)
+    assert all(0 <= signal(sought) <= 1 + 1e-9 for signal in SIGNALS.values())
+    assert 0 <= answerable(question, hits) <= 1
+
+
+def test_a_number_that_no_passage_holds_counts_against_it() -> None:
+    signal = SIGNALS["names_held"]
+    assert signal(Sought.of("Was it 4,200?", [hit(RENT)])) == 1
+    assert signal(Sought.of("Was it 9,900?", [hit(RENT)])) == 0
+
+
+def test_one_sentence_with_all_terms_beats_a_passage_that_scatters_them() -> None:
+    scattered = "The rent is low. Boats are yearly painted. Crowns shine. A road is high."
+    signal = SIGNALS["sentence_coverage"]
+    question = "How many crowns is the yearly rent?"
+    assert signal(Sought.of(question, [hit(RENT)])) > signal(Sought.of(question, [hit(scattered)]))
+
+
+def test_a_refusal_says_what_was_looked_for_and_what_came_nearest() -> None:
+    text = refusal_text("yearly rent of the boat", [hit(RENT), hit("Nothing here.", page=7)])
+    assert "Looked for: yearly rent of the boat" in text
+    assert "Lease, page 3: “The yearly rent is 4,200 crowns.”" in text
+    assert "Lease, page 7" in text
+
+
+def test_a_refusal_without_passages_claims_no_nearness() -> None:
+    text = refusal_text("rent", [])
+    assert text.startswith(NOTHING_FOUND)
+    assert "nearest" not in text
+
+
+def test_the_fit_finds_the_signal_that_matters() -> None:
+    rows = [
+        refusal.Row("s", kind, f"{i}", (cosine, 0.5))
+        for i in range(40)
+        for kind, cosine in (("answerable", 0.7 + i / 400), ("near", 0.3 + i / 400))
+    ]
+    weights = refusal.fitted(rows)
+    assert weights[1] > 5 > abs(weights[2])
+    scores = refusal.scored(weights, rows)
+    assert scores[0::2].min() > 0.5 > scores[1::2].max()
+
+
+def test_the_curve_is_counted_right() -> None:
+    rows = [refusal.Row("s", kind, kind, ()) for kind in ("answerable", "near", "removed")]
+    at = refusal._at([(rows[0], 0.9), (rows[1], 0.1), (rows[2], 0.8)], 0.5)
+    shares = [cell.split()[0] for cell in at]
+    assert shares == ["100.0", "50.0", "100.0", "0.0", "100.0"]

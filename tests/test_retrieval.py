@@ -1,0 +1,224 @@
+"""Fusion and its rules: pure functions over ranked lists."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from store_factory import addition
+
+from rag.ask.glossary import FILINGS, expansion, merged
+from rag.ask.ordering import cover_documents, distinct_pages_first
+from rag.ask.retrieval import RetrievalPlan, fuse, retrieve
+from rag.ask.titles import Titles
+from rag.config import load_settings
+from rag.errors import ConfigError
+from rag.store import Filter, Found, StoreWriter
+from rag.testing import FakeEmbedder
+from rag.types import Coverage, Document, Hit, StoredChunk
+
+PLAN = RetrievalPlan(weights={"dense": 1.0, "full_text": 1.0})
+BY_RANK = replace(PLAN, fusion="ranks")
+
+
+def chunk(id_: str, page: int = 1, document: str = "d") -> StoredChunk:
+    return StoredChunk(id_, document, 0, id_, "", 0, len(id_), page, page, "text", 1)
+
+
+def found(*ids: str) -> list[Found]:
+    return [Found(chunk(id_), 1.0 / rank) for rank, id_ in enumerate(ids, 1)]
+
+
+def document(title: str, id_: str) -> Document:
+    return Document(
+        id_, Path(f"/{id_}.pdf"), title, "", 0, 0, 1, 1, "en", Coverage(1, 0, 0, ()), {}, ""
+    )
+
+
+def test_reciprocal_rank_fusion_by_hand() -> None:
+    fused = fuse({"dense": found("a", "b"), "full_text": found("b", "c")}, BY_RANK)
+    assert [(c.id, score) for c, score in fused] == [
+        ("b", pytest.approx(1 / 62 + 1 / 61)),
+        ("a", pytest.approx(1 / 61)),
+        ("c", pytest.approx(1 / 62)),
+    ]
+
+
+def test_score_fusion_by_hand() -> None:
+    dense = [Found(chunk("a"), 0.9), Found(chunk("b"), 0.8), Found(chunk("c"), 0.5)]
+    text = [Found(chunk("b"), 12.0), Found(chunk("d"), 4.0)]
+    fused = fuse({"dense": dense, "full_text": text}, PLAN)
+    assert [(c.id, score) for c, score in fused] == [
+        ("b", pytest.approx(0.75 + 1.0)),
+        ("a", pytest.approx(1.0)),
+        ("c", 0.0),
+        ("d", 0.0),
+    ]
+
+
+def test_a_list_of_equal_scores_counts_in_full() -> None:
+    text = [Found(chunk("a"), 3.0), Found(chunk("b"), 3.0)]
+    assert [score for _, score in fuse({"full_text": text}, PLAN)] == [1.0, 1.0]
+
+
+ids = st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=8)
+
+
+@given(ids, ids)
+def test_fusion_returns_each_chunk_once_best_first(dense: list[str], text: list[str]) -> None:
+    fused = fuse({"dense": found(*dense), "full_text": found(*text)}, PLAN)
+    assert sorted(c.id for c, _ in fused) == sorted({*dense, *text})
+    scores = [score for _, score in fused]
+    assert scores == sorted(scores, reverse=True)
+
+
+@given(ids)
+def test_a_list_alone_keeps_its_order(order: list[str]) -> None:
+    assert [c.id for c, _ in fuse({"dense": found(*order)}, PLAN)] == order
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 3)), max_size=12))
+def test_distinct_pages_first_loses_nothing_and_keeps_order_within(
+    places: list[tuple[str, int]],
+) -> None:
+    ranked = [(chunk(f"{i}", page, d), 1.0) for i, (d, page) in enumerate(places)]
+    ordered = distinct_pages_first(ranked)
+    assert sorted(c.id for c, _ in ordered) == sorted(c.id for c, _ in ranked)
+    head = [(c.document_id, c.first_page) for c, _ in ordered[: len(set(places))]]
+    assert head == list(dict.fromkeys(places))
+
+
+LIBRARY = [
+    document("Annual report of Northwind Energy 2023", "nw23"),
+    document("Annual report of Northwind Energy 2022", "nw22"),
+    document("Annual report of Contoso Foods 2023", "co23"),
+]
+
+
+def test_a_question_that_names_a_document_finds_it() -> None:
+    assert Titles.of(LIBRARY).named_in("What did Contoso Foods report in 2023?") == ("co23",)
+
+
+def test_words_that_every_title_has_name_nothing() -> None:
+    assert Titles.of(LIBRARY).named_in("What does the annual report of the bank say?") == ()
+
+
+def test_only_documents_in_scope_can_be_named() -> None:
+    assert Titles.of(LIBRARY).within(("nw23", "nw22")).named_in("Contoso Foods 2023") == ()
+
+
+def test_a_file_name_names_too() -> None:
+    odd = replace(LIBRARY[0], id="odd", title="untitled", path=Path("/lease_hillside_road.pdf"))
+    assert Titles.of([*LIBRARY, odd]).named_in("rent in the Hillside Road lease") == ("odd",)
+
+
+# ── documents named, words added ──────────────────────────────────────────────────────────────
+
+
+def test_each_of_two_named_documents_is_among_the_first() -> None:
+    ranked = [(chunk(f"a{i}", i, "a"), 1.0 - i / 10) for i in range(6)]
+    ranked.append((chunk("b0", 1, "b"), 0.1))
+    covered = cover_documents(ranked, ("a", "b"), 4)
+    assert [c.id for c, _ in covered[:4]] == ["a0", "a1", "a2", "b0"]
+    assert sorted(c.id for c, _ in covered) == sorted(c.id for c, _ in ranked)
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=12), st.integers(1, 8))
+def test_covering_documents_loses_nothing_and_covers_what_can_be(
+    documents: list[str], k: int
+) -> None:
+    ranked = [(chunk(str(i), i, d), 1.0) for i, d in enumerate(documents)]
+    covered = cover_documents(ranked, ("a", "b"), k)
+    assert sorted(c.id for c, _ in covered) == sorted(c.id for c, _ in ranked)
+    if k >= 4:
+        there = {c.document_id for c, _ in covered[:k]}
+        assert there >= {"a", "b"} & set(documents)
+
+
+def test_the_glossary_adds_the_lines_that_a_ratio_is_made_of() -> None:
+    added = expansion("Is the quick ratio of Contoso healthy?", FILINGS)
+    assert "total current liabilities" in added
+    assert expansion("How do the rapids rate?", FILINGS) == ""
+    assert expansion("EBITDA", FILINGS).count("operating income") == 1
+
+
+# ── the whole search, on a real index ─────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def store(tmp_path: Path):
+    embedder = FakeEmbedder()
+    store = await StoreWriter.create(tmp_path / "c", embedder.id, embedder.dimensions, "fake")
+    texts = {
+        "harbour": ["The harbour dues rose in March.", "Ships pay the harbour master."],
+        "orchard": ["The orchard was planted in March.", "Dues rose; the pickers pay nothing."],
+    }
+    for name, pages in texts.items():
+        vectors = await embedder.embed_documents([f"{name}\n{page}" for page in pages])
+        await store.commit([addition(name, pages, list(vectors))])
+    await store.optimize()
+    yield store
+    store.close()
+
+
+async def search(store: StoreWriter, question: str) -> list[Hit]:
+    return await retrieve(
+        question, store, FakeEmbedder(), k=4, where=Filter(), plan=RetrievalPlan()
+    )
+
+
+async def test_a_quoted_phrase_must_stand_as_quoted(store: StoreWriter) -> None:
+    hits = await search(store, 'where does it say "dues rose"?')
+    quoted = [hit for hit in hits if "phrases" in hit.ranks]
+    assert {hit.chunk.text for hit in quoted} == {
+        "The harbour dues rose in March.",
+        "Dues rose; the pickers pay nothing.",
+    }
+    assert hits[:2] == quoted
+
+
+async def test_a_misspelt_word_still_finds(store: StoreWriter) -> None:
+    hits = await search(store, "orchrad")
+    assert {hit.document.title for hit in hits if "corrected" in hit.ranks} == {"orchard"}
+    assert hits[0].document.title == "orchard"
+
+
+async def test_every_hit_says_which_lists_had_it(store: StoreWriter) -> None:
+    hits = await search(store, "harbour dues")
+    assert hits[0].chunk.text == "The harbour dues rose in March."
+    assert hits[0].ranks["dense"] == 1
+    assert hits[0].ranks["full_text"] == 1
+    assert hits[0].similarity is not None
+    assert sum(hits[0].gains.values()) == pytest.approx(hits[0].score)
+    assert hits[0].gains.keys() == hits[0].ranks.keys()
+    assert {hit.header_words for hit in hits if hit.document.title == "harbour"} == {("harbour",)}
+    assert {hit.header_words for hit in hits if hit.document.title == "orchard"} == {()}
+
+
+# ── a glossary of one's own ───────────────────────────────────────────────────────────────────
+
+
+def test_own_entries_stand_beside_the_built_in_ones() -> None:
+    words = merged({"the pit": "north quarry", "ebitda": "adjusted profit", "capex": ""})
+    assert expansion("Who owns The Pit?", words) == "north quarry"
+    assert expansion("Who owns the pitch?", words) == ""
+    assert "total current assets" in expansion("the quick ratio", words)
+    assert expansion("EBITDA", words) == "adjusted profit"
+
+
+def test_a_glossary_comes_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "rag.toml"
+    file.write_text('k = 4\n[glossary]\n"the pit|quarry" = "north quarry"\n')
+    monkeypatch.setenv("RAG_CONFIG", str(file))
+    plan = RetrievalPlan.of(load_settings())
+    assert expansion("How deep is the quarry?", plan.glossary) == "north quarry"
+
+
+@pytest.mark.parametrize("entry", ["(pit", "pit)|(quarry", "", "pit|", "(?i)pit"])
+def test_an_entry_that_is_no_expression_is_named(entry: str) -> None:
+    with pytest.raises(ConfigError, match="glossary") as error:
+        load_settings(glossary={"fine": "words", entry: "words"})
+    assert repr(entry) in str(error.value)

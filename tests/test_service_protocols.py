@@ -1,0 +1,187 @@
+"""OpenAI's protocol with OpenAI's client, MCP with the official one, our own with rag.remote."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import openai
+import pytest
+from mcp import StdioServerParameters, stdio_client
+from mcp.client.client import Client
+from typer.testing import CliRunner
+
+from cli.main import create_cli
+from rag.config import Settings
+from rag.errors import EngineUnreachable, InvalidQuestion
+from rag.events import Delta, Done, Retrieved
+from rag.pipeline import AskOptions, Scope
+from rag.remote import Remote
+from rag.runtime import Runtime
+from rag.testing import FakeEngine
+from tests.service_server import ANSWER, LEASE, pdf, running, service_settings, upload
+
+QUESTION = "How high is the deposit?"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def address(home: Path, shared_cache: Path) -> Iterator[str]:
+    engine = FakeEngine(ANSWER, context_tokens=8192)
+    with running(service_settings(home, shared_cache), engine) as url:
+        with httpx2.Client(base_url=url, timeout=60) as client:
+            upload(client, ("lease.pdf", pdf(LEASE, "Lease")))
+        yield url
+
+
+@pytest.fixture
+def chat(address: str) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{address}/v1", api_key="unused", max_retries=0) as client:
+        yield client
+
+
+def test_openais_client_lists_collections(chat: openai.OpenAI) -> None:
+    assert [model.id for model in chat.models.list()] == ["rag", "rag/default"]
+
+
+def test_openais_client_gets_an_answer_with_its_sources(chat: openai.OpenAI) -> None:
+    answer = chat.chat.completions.create(
+        model="rag",
+        messages=[
+            {"role": "system", "content": "Talk like a pirate."},
+            {"role": "user", "content": [{"type": "text", "text": QUESTION}]},
+        ],
+        max_tokens=50,
+        temperature=0,
+        user="passed over",
+    )
+    message = answer.choices[0].message
+    assert message.content is not None
+    assert message.content.startswith("The deposit is 23,500 crowns. [1]")
+    assert "**Sources**\n\n1. [lease.pdf, p. 1](http://127.0.0.1" in message.content
+    assert message.annotations is not None
+    cited = message.annotations[0].url_citation
+    assert message.content[cited.start_index : cited.end_index].startswith("The deposit is 23,500")
+    assert httpx2.get(cited.url).content.startswith(b"%PDF-")
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens > 0
+    assert answer.choices[0].finish_reason == "stop"
+
+
+def test_openais_client_streams(chat: openai.OpenAI) -> None:
+    stream = chat.chat.completions.create(
+        model="rag/default",
+        messages=[{"role": "user", "content": QUESTION}],
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = list(stream)
+    text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert text.startswith(ANSWER)
+    assert "**Sources**" in text
+    assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "stop"
+    assert chunks[-1].usage is not None
+
+
+def test_openais_client_understands_our_errors(chat: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="no model 'gpt-4'"):
+        chat.chat.completions.create(model="gpt-4", messages=[{"role": "user", "content": "x"}])
+    with pytest.raises(openai.UnprocessableEntityError, match="last message"):
+        chat.chat.completions.create(model="rag", messages=[{"role": "assistant", "content": "x"}])
+
+
+async def _use_tools(client: Client) -> None:
+    tools = {tool.name for tool in (await client.list_tools()).tools}
+    assert tools == {"search", "ask", "list_documents", "read_page"}
+    listed = (await client.call_tool("list_documents", {})).structured_content
+    assert listed is not None
+    [row] = listed["result"]
+    assert (row["name"], row["pages"]) == ("lease.pdf", 1)
+    found = (await client.call_tool("search", {"question": "deposit", "k": 1})).structured_content
+    assert found is not None
+    assert "23,500 crowns" in found["result"][0]["text"]
+    page = await client.call_tool("read_page", {"document": row["id"], "page": 1})
+    assert page.structured_content is not None
+    assert "two electric kilns" in page.structured_content["text"]
+    wrong = await client.call_tool("read_page", {"document": row["id"], "page": 9})
+    assert wrong.is_error
+    missing = await client.call_tool("search", {"question": "x", "documents": ["no-such.pdf"]})
+    assert missing.is_error
+
+
+async def test_mcp_over_http(address: str) -> None:
+    async with Client(f"{address}/mcp") as client:
+        await _use_tools(client)
+        answer = (await client.call_tool("ask", {"question": QUESTION})).structured_content
+        assert answer is not None
+        assert answer["answered"]
+        assert answer["sources"][0]["document"] == "lease.pdf"
+
+
+async def test_mcp_on_stdio(address: str, home: Path, shared_cache: Path) -> None:
+    """`rag mcp` as a program starts it; it reads the index that the service wrote."""
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-c", "from cli.main import main; main()", "--home", str(home), "mcp"],
+        env={**os.environ, "RAG_CACHE": str(shared_cache)},
+    )
+    async with Client(stdio_client(server)) as client:
+        await _use_tools(client)
+
+
+async def test_remote_tells_the_same_events_as_the_pipeline(
+    address: str, home: Path, shared_cache: Path
+) -> None:
+    settings = service_settings(home, shared_cache)
+    async with Remote.find(settings) as remote:
+        assert remote is not None
+        assert remote.url == address
+        scope, options = Scope(("lease.pdf",), (1, 1)), AskOptions(k=2)
+        told = [event async for event in remote.ask(QUESTION, scope=scope, options=options)]
+        first, last = told[0], told[-1]
+        assert isinstance(first, Retrieved)
+        assert isinstance(last, Done)
+        assert "".join(event.text for event in told if isinstance(event, Delta)) == ANSWER
+        assert last.answer.citations[0].document == first.hits[0].document
+        assert last.answer.citations[0].boxes
+        hits = await remote.search("deposit", k=1)
+        assert hits[0].chunk.text == first.hits[0].chunk.text
+        with pytest.raises(InvalidQuestion):
+            await anext(remote.ask("?!"))
+
+
+def test_the_command_line_asks_a_running_service_unless_told_not_to(
+    address: str, home: Path
+) -> None:
+    def runtime(settings: Settings) -> Runtime:
+        return Runtime(settings, engine=FakeEngine("Asked here. The deposit is 23,500 crowns."))
+
+    def ask(*flags: str) -> str:
+        arguments = ["--home", str(home), "ask", QUESTION, *flags]
+        result = CliRunner().invoke(create_cli(runtime_factory=runtime), arguments)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    assert "Asked here" not in ask()
+    assert "yellow" in ask()
+    assert "Asked here" in ask("--local")
+
+
+async def test_no_service_is_found_where_none_runs(tmp_path: Path, shared_cache: Path) -> None:
+    settings = service_settings(tmp_path, shared_cache)
+    async with Remote.find(settings) as remote:
+        assert remote is None
+    note = {"url": "http://127.0.0.1:9", "pid": os.getpid()}
+    (tmp_path / "service.json").write_text(str(note).replace("'", '"'))
+    async with Remote.find(settings) as remote:
+        assert remote is None
+    async with Remote.open("http://127.0.0.1:9", settings) as remote:
+        with pytest.raises(EngineUnreachable):
+            await anext(remote.ask(QUESTION))

@@ -1,0 +1,131 @@
+"""Sessions: what is written stays, in order, through a restart and a crash."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from rag.errors import ConfigError, SessionNotFound
+from rag.sessions import Sessions
+
+
+@pytest.fixture
+async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
+    opened = await Sessions.open(tmp_path)
+    yield opened
+    await opened.close()
+
+
+async def _answered(sessions: Sessions, id_: str, question: str, text: str) -> int:
+    turn = await sessions.begin(id_, question)
+    await sessions.end(turn, "done", text, {"model": "m"})
+    return turn
+
+
+async def test_a_conversation_is_there_after_a_restart(tmp_path: Path, sessions: Sessions) -> None:
+    id_ = (await sessions.create("leases")).id
+    await _answered(sessions, id_, "What is the rent?", "910 euros [1].")
+    await _answered(sessions, id_, "And the deposit?", "Three months' rent [1].")
+    await sessions.close()
+
+    again = await Sessions.open(tmp_path)
+    session, turns = await again.get(id_), await again.turns(id_)
+    await again.close()
+    assert (session.title, session.collection, session.turns) == ("What is the rent?", "leases", 2)
+    assert [(turn.question, turn.state) for turn in turns] == [
+        ("What is the rent?", "done"),
+        ("And the deposit?", "done"),
+    ]
+    assert turns[0].details == {"model": "m"}
+
+
+async def test_a_crash_in_mid_answer_leaves_a_session_that_goes_on(
+    tmp_path: Path, sessions: Sessions
+) -> None:
+    id_ = (await sessions.create("default")).id
+    await _answered(sessions, id_, "one?", "One.")
+    await sessions.begin(id_, "two?")  # the process dies here
+
+    again = await Sessions.open(tmp_path)
+    assert await again.recover() == 1
+    assert [turn.state for turn in await again.turns(id_)] == ["done", "stopped"]
+    await _answered(again, id_, "three?", "Three.")
+    answered = [turn for turn in await again.turns(id_) if turn.state == "done"]
+    assert [(turn.question, turn.text) for turn in answered] == [
+        ("one?", "One."),
+        ("three?", "Three."),
+    ]
+    await again.close()
+
+
+async def test_a_question_edited_takes_back_what_followed(sessions: Sessions) -> None:
+    id_ = (await sessions.create("default")).id
+    turns = [await _answered(sessions, id_, f"question {n}", f"answer {n}") for n in range(3)]
+    await sessions.begin(id_, "question 1, better put", replaces=turns[1])
+    assert [turn.question for turn in await sessions.turns(id_)] == [
+        "question 0",
+        "question 1, better put",
+    ]
+
+
+async def test_search_finds_titles_questions_and_answers_literally(sessions: Sessions) -> None:
+    rent, other = await sessions.create("default"), await sessions.create("default")
+    await _answered(sessions, rent.id, "What is the rent?", "It rose by 5% in May.")
+    await _answered(sessions, other.id, "Who signed?", "Ms Adler, with 50 others.")
+
+    async def found(query: str) -> set[str]:
+        return {session.id for session in await sessions.find(query)}
+
+    assert await found("RENT") == {rent.id}
+    assert await found("adler") == {other.id}
+    assert await found("5%") == {rent.id}
+    assert await found("") == {rent.id, other.id}
+    assert await found("nowhere") == set()
+
+
+async def test_the_session_last_used_comes_first(sessions: Sessions) -> None:
+    first, second = await sessions.create("default"), await sessions.create("default")
+    await _answered(sessions, second.id, "later", "yes")
+    assert [s.id for s in await sessions.find()] == [second.id, first.id]
+    assert [s.id for s in await sessions.find(limit=1, offset=1)] == [first.id]
+
+
+async def test_rename_and_delete(sessions: Sessions) -> None:
+    id_ = (await sessions.create("default", "old")).id
+    await _answered(sessions, id_, "q", "a")
+    assert (await sessions.rename(id_, "  new\n name ")).title == "new name"
+    await sessions.delete(id_)
+    for call in (sessions.get, sessions.turns, sessions.delete):
+        with pytest.raises(SessionNotFound):
+            await call(id_)
+
+
+async def test_no_turn_is_lost_when_many_write_at_once(tmp_path: Path, sessions: Sessions) -> None:
+    import asyncio
+
+    other = await Sessions.open(tmp_path)  # another process would look the same
+    ids = [(await sessions.create("default")).id for _ in range(4)]
+    await asyncio.gather(
+        *(
+            _answered(who, id_, f"q{n}", "a")
+            for n in range(5)
+            for id_ in ids
+            for who in (sessions, other)
+        )
+    )
+    assert [len(await sessions.turns(id_)) for id_ in ids] == [10] * 4
+    await other.close()
+
+
+async def test_readers_do_not_wait_for_the_writer(tmp_path: Path, sessions: Sessions) -> None:
+    await sessions.create("default")
+    with sqlite3.connect(tmp_path / "sessions.db") as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+async def test_a_url_that_names_no_database_is_a_config_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        await Sessions.open(tmp_path, "nosuchdatabase://somewhere/db")

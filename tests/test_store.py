@@ -1,0 +1,152 @@
+"""The store, on a real LanceDB in a temporary folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from store_factory import DIMENSIONS, EVERYTHING, addition, unit
+
+from rag.errors import IndexMismatch, IndexMissing
+from rag.store import Filter, Store, StoreWriter
+from rag.store.schema import FORMAT
+from rag.terms import query_terms
+from rag.types import Failure
+
+
+@pytest.fixture
+async def store(tmp_path: Path):
+    store = await StoreWriter.create(tmp_path / "c", "model@1", DIMENSIONS, "model")
+    yield store
+    store.close()
+
+
+CATS = addition("cats", ["cats purr softly", "kittens play"], [unit(1, 0, 0, 0), unit(1, 1, 0, 0)])
+DOGS = addition("dogs", ["dogs bark at O'Neil's"], [unit(0, 0, 1, 0)])
+
+
+async def test_what_was_stored_comes_back_whole(store: StoreWriter) -> None:
+    await store.commit([CATS, DOGS])
+    snapshot = await store.snapshot()
+    assert list(snapshot.by_path.values()) == [CATS.document, DOGS.document]
+    assert await store.pages("id-cats") == list(CATS.pages)
+    assert await store.pages("id-cats", [2]) == [CATS.pages[1]]
+    assert [c.text for c in await store.chunks("id-cats")] == ["cats purr softly", "kittens play"]
+
+
+async def test_dense_search_ranks_by_cosine(store: StoreWriter) -> None:
+    await store.commit([CATS, DOGS])
+    found = await store.dense(unit(1, 0.1, 0, 0), 3, EVERYTHING)
+    assert [item.chunk.text for item in found][:2] == ["cats purr softly", "kittens play"]
+    assert found[0].score == pytest.approx(float(unit(1, 0.1, 0, 0)[0]), abs=1e-5)
+
+
+async def test_full_text_search_covers_every_row_after_optimize(store: StoreWriter) -> None:
+    await store.commit([CATS])
+    await store.optimize()
+    await store.commit([DOGS])
+    await store.optimize()
+    assert await store.unindexed_rows() == 0
+    for word, name in (("playing", "id-cats"), ("barking", "id-dogs")):
+        found = await store.full_text(query_terms(word), 5, EVERYTHING)
+        assert [item.chunk.document_id for item in found] == [name]
+
+
+async def test_filters_narrow_both_searches(store: StoreWriter) -> None:
+    await store.commit([CATS, DOGS])
+    await store.optimize()
+    only_dogs = Filter(document_ids=("id-dogs",))
+    assert {f.chunk.document_id for f in await store.dense(unit(1, 0, 0, 0), 9, only_dogs)} == {
+        "id-dogs"
+    }
+    assert await store.full_text(query_terms("purr"), 9, only_dogs) == []
+    second_page = Filter(pages=(2, 9))
+    assert [f.chunk.first_page for f in await store.dense(unit(1, 0, 0, 0), 9, second_page)] == [2]
+
+
+async def test_a_changed_document_replaces_its_old_self(store: StoreWriter) -> None:
+    await store.commit([CATS])
+    newer = addition("cats", ["lions roar"], [unit(0, 1, 0, 0)], id_="id-lions")
+    await store.commit([newer])
+    assert [d.id for d in (await store.snapshot()).by_path.values()] == ["id-lions"]
+    assert await store.count_chunks() == 1
+    assert await store.pages("id-cats") == []
+
+
+async def test_committing_the_same_document_twice_doubles_nothing(store: StoreWriter) -> None:
+    await store.commit([CATS])
+    await store.commit([CATS])
+    assert await store.count_chunks() == 2
+    assert len(await store.pages("id-cats")) == 2
+
+
+async def test_a_content_under_two_paths_is_stored_once_and_outlives_one_of_them(
+    store: StoreWriter,
+) -> None:
+    copy = replace(CATS, document=replace(CATS.document, path=Path("/docs/copy")))
+    await store.commit([CATS, copy])
+    assert await store.count_chunks() == 2
+    await store.remove([Path("/docs/cats")])
+    assert await store.count_chunks() == 2
+    await store.remove([Path("/docs/copy")])
+    assert await store.count_chunks() == 0
+
+
+async def test_rows_without_a_document_are_never_found_and_repair_deletes_them(
+    store: StoreWriter,
+) -> None:
+    await store.commit([CATS, DOGS])
+    # What a crash leaves: chunks and pages written, the document row not (or no longer).
+    await store._delete(store._documents, "path", ["/docs/cats"])
+    found = await store.dense(unit(1, 0, 0, 0), 9, EVERYTHING)
+    assert {item.chunk.document_id for item in found} == {"id-dogs"}
+    assert await store.repair() == 1
+    assert await store.count_chunks() == 1
+    assert await store.repair() == 0
+
+
+async def test_a_second_reader_sees_what_the_writer_committed(
+    store: StoreWriter, tmp_path: Path
+) -> None:
+    reader = await Store.open(tmp_path / "c")
+    assert (await reader.snapshot()).by_path == {}
+    await store.commit([CATS])
+    fresh = await Store.open(tmp_path / "c")
+    assert len((await fresh.snapshot()).by_path) == 1
+
+
+async def test_failures_are_remembered_until_the_file_is_ingested(store: StoreWriter) -> None:
+    failure = Failure(Path("/docs/cats"), "damaged", "broken", "mend it", 1, 2)
+    await store.record_failures([failure])
+    assert await store.failures() == {failure.path: failure}
+    await store.commit([CATS])
+    assert await store.failures() == {}
+
+
+async def test_opening_nothing_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(IndexMissing, match="nothing was ingested") as caught:
+        await Store.open(tmp_path)
+    assert "rag ingest" in caught.value.hint
+
+
+async def test_another_embedder_is_refused_with_the_way_out(
+    store: StoreWriter, tmp_path: Path
+) -> None:
+    with pytest.raises(IndexMismatch, match="model@1") as caught:
+        await StoreWriter.create(tmp_path / "c", "other@2", DIMENSIONS, "other")
+    assert "rag reembed --model other" in caught.value.hint
+
+
+async def test_another_format_is_refused(store: StoreWriter, tmp_path: Path) -> None:
+    (tmp_path / "c" / "index.json").write_text(f'{{"format": {FORMAT + 1}, "chunks": "chunks"}}')
+    with pytest.raises(IndexMismatch, match="format"):
+        await Store.open(tmp_path / "c")
+
+
+async def test_vectors_come_back_by_text(store: StoreWriter) -> None:
+    await store.commit([CATS])
+    vectors = await store.vectors(["id-cats"])
+    assert set(vectors) == {"cats\ncats purr softly", "cats\nkittens play"}
+    np.testing.assert_array_equal(vectors["cats\nkittens play"], CATS.vectors[1])
