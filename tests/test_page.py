@@ -28,7 +28,8 @@ _WAIT_MS = 60_000
 def _answer(messages: list[Message]) -> str:
     question = messages[-1].content
     if "slowly" in question:
-        return "word " * 2000
+        # No two alike: an answer that repeats itself is cut, and nothing would be left to stop.
+        return " ".join(f"word{number}" for number in range(2000))
     return "The documents do not say." if "yellow cats" in question else ANSWER
 
 
