@@ -84,6 +84,7 @@ class _Streams:
     def __del__(self) -> None:
         import mlx.core as mx
 
+        mx.synchronize()  # clearing a stream that is still at work ends by SIGSEGV now and then
         mx.clear_streams()
 
 

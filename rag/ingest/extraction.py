@@ -44,6 +44,9 @@ _START_TIMEOUT = 120.0  # seconds to start Python and import PyMuPDF (1.5 s when
 # The limit on time counts the worker's CPU seconds, so that a loaded machine fails no file; this
 # many times it by the clock is for what hangs without working.
 _PATIENCE = 4
+# How a process ends that gets no more memory: Python cannot even report it (1), the loader has none
+# to bind a function with (127, glibc), or the system steps in.
+_OUT_OF_MEMORY = (1, 127, -signal.SIGKILL)
 _LARGE_FRAME = 1 << 20  # bytes; unpickled in a thread, so that the event loop goes on
 
 
@@ -175,7 +178,7 @@ class _Worker:
         code = await self._exit_code()
         if code == -signal.SIGXCPU:
             return _too_long(path, limits)
-        if code in (1, -signal.SIGKILL):  # Python could not even report, or the system stepped in
+        if code in _OUT_OF_MEMORY:
             return LimitExceeded(f"{path.name}: needs more than {limits.memory_mb} MiB of memory")
         return DamagedFile(f"{path.name}: crashed the reader ({_named(code)})")
 
