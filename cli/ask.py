@@ -90,9 +90,7 @@ def ask(
         assert isinstance(done, Done)
         return done.answer
 
-    # What the service's API does not offer is done here.
-    here = local or as_of is not None or whole is not None or fits is not None
-    answer = context.run_near(work, local=here, k=k, chat_model=model)
+    answer = context.run_near(work, local=local or as_of is not None, k=k, chat_model=model)
     if answer.refused:
         say('hint: rag search "…" shows the nearest passages, rag list what is in the index')
         raise typer.Exit(Code.NOTHING_FOUND)

@@ -25,6 +25,7 @@ RagError
 │   └── PromptTooLong      does not fit the model's context
 ├── SessionNotFound        no chat session with this id
 └── InvalidQuestion        empty, or a filter that cannot be understood
+    ├── InvalidSchema      a JSON schema that no answer can be held to
     └── InvalidQuestionSet a file of questions for `rag eval` that cannot be understood
 """
 
@@ -183,6 +184,12 @@ class InvalidQuestion(RagError):
     """The question is empty, or a filter cannot be understood."""
 
     hint = "Write a question in words."
+
+
+class InvalidSchema(InvalidQuestion):
+    """No answer can be held to this JSON schema."""
+
+    hint = "Keep to type, properties, required, items, enum and their limits."
 
 
 class InvalidQuestionSet(InvalidQuestion):

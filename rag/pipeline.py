@@ -25,6 +25,7 @@ from rag.ingest.lock import writer_lock
 from rag.ingest.plan import Index, Plan, discover, located, make_plan
 from rag.naming import find_documents
 from rag.runtime import Runtime
+from rag.sampling import grammar
 from rag.store import Filter, Snapshot, Store, StoreWriter
 from rag.store.manifest import read_manifest
 from rag.types import Document, Hit, Message
@@ -204,9 +205,12 @@ class Pipeline:
         """Answer from the documents: Retrieved, then Delta…, then Done.
 
         A `conversation` stands in for `history` and has one turn more afterwards; its prompts only
-        grow, so that the engine reads again only what is new.
+        grow, so that the engine reads again only what is new. Raises what `search` does, and
+        InvalidSchema.
         """
         options, scope = options or AskOptions(), scope or Scope()
+        if options.schema is not None:  # said now, not when long documents have been read for it
+            await asyncio.to_thread(grammar, options.schema)
         if conversation is None:
             conversation = Conversation.of(history)
         earlier = conversation.messages

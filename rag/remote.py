@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,14 +168,8 @@ def _key(settings: Settings) -> str:
 
 
 def _options(options: AskOptions | None) -> dict[str, Any]:
-    if options is None:
-        return {}
-    given = {
-        "k": options.k,
-        "max_tokens": options.max_tokens,
-        "temperature": options.temperature,
-        "model": options.model,
-    }
+    """The service names them as AskOptions does."""
+    given = {} if options is None else asdict(options)
     return {name: value for name, value in given.items() if value is not None}
 
 

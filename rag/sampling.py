@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from rag.errors import EngineError
+from rag.errors import InvalidSchema
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -51,22 +51,27 @@ class JSONGrammar:
         return llguidance.hf.from_tokenizer(self._tokenizer._tokenizer, eos_token=self._ends)
 
     def processor(self, schema: Mapping[str, object]) -> Processor:
-        """Allows only tokens that go on to JSON that fits. Raises EngineError for a schema that
-        cannot be enforced.
-        """
+        """Allows only tokens that go on to JSON that fits. Raises InvalidSchema."""
         from llguidance import LLMatcher
 
-        # Without white space of its own choice a small model cannot fill the answer with it.
-        try:
-            grammar = LLMatcher.grammar_from_json_schema(
-                dict(schema), {"whitespace_flexible": False}
-            )
-            matcher = LLMatcher(self._vocabulary, grammar)
-        except (TypeError, ValueError) as error:
-            raise _unenforceable(str(error)) from error
+        matcher = LLMatcher(self._vocabulary, grammar(schema))
         if matcher.is_error():
             raise _unenforceable(matcher.get_error())
         return _Mask(matcher, self._ends)
+
+
+def grammar(schema: Mapping[str, object]) -> str:
+    """JSON that fits the schema, as a grammar of llguidance. Raises InvalidSchema."""
+    from llguidance import LLMatcher
+
+    # Without white space of its own choice a small model cannot fill the answer with it.
+    try:
+        made = LLMatcher.grammar_from_json_schema(dict(schema), {"whitespace_flexible": False})
+    except (TypeError, ValueError) as error:
+        raise _unenforceable(str(error)) from error
+    if fault := LLMatcher.validate_grammar(made):
+        raise _unenforceable(fault)
+    return made
 
 
 class _Mask:
@@ -94,8 +99,5 @@ class _Mask:
         return mx.where(mx.array(allowed), logits, -mx.inf)
 
 
-def _unenforceable(reason: str) -> EngineError:
-    return EngineError(
-        f"the answer cannot be held to this JSON schema: {reason}",
-        hint="Keep to type, properties, required, items, enum and their limits.",
-    )
+def _unenforceable(reason: str) -> InvalidSchema:
+    return InvalidSchema(f"the answer cannot be held to this JSON schema: {reason}")

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from rag.ask import conversation as spoken
+from rag.ask.structured import sources_of
 from rag.errors import RagError
 from rag.events import AnswerEvent, Delta, Done
 from rag.pipeline import Pipeline
 from rag.sessions import Turn, TurnState
 from service.models_api import require_known
 from service.problems import problem_of
-from service.schemas import AnswerOut, Query, Wire
+from service.schemas import AnswerOut, Query
 from service.state import State
+from service.wire import Wire
 
 
 @dataclass(slots=True)
@@ -79,8 +81,14 @@ class Conversation:
                 await sessions.end(self.turn_id, _state(outcome), text, details)
 
     def answer(self, done: Done) -> AnswerOut:
-        ids = {"session_id": self.query.session_id, "turn_id": self.turn_id}
-        return self.wire.answer(done.answer).model_copy(update=ids)
+        answer, query = done.answer, self.query
+        structured = query.answer_schema is not None and not answer.refused
+        added = {
+            "fields": sources_of(answer) if structured else None,
+            "session_id": query.session_id,
+            "turn_id": self.turn_id,
+        }
+        return self.wire.answer(answer).model_copy(update=added)
 
 
 # Under this key of a turn's details stands the turn as the model read and wrote it: the next prompt

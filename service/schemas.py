@@ -1,11 +1,10 @@
-"""What goes over the wire. Field names are those of rag.types; what is added here are the URLs."""
+"""What goes over the wire. Field names are those of rag.types; what is added are the URLs."""
 
 from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +12,11 @@ from rag import types
 from rag.config import COLLECTION_NAME
 from rag.pipeline import AskOptions, Scope
 
+_SCHEMA = {
+    "type": "object",
+    "properties": {"deposit": {"type": "string"}, "months": {"type": "integer"}},
+    "required": ["deposit", "months"],
+}
 Collection = Annotated[str, Field(pattern=COLLECTION_NAME, examples=["default"])]
 
 
@@ -76,12 +80,32 @@ class Query(Search):
     model: str | None = Field(None, max_length=200, description="one of GET /models")
     max_tokens: int | None = Field(None, ge=1, le=32_768)
     temperature: float | None = Field(None, ge=0, le=2)
+    whole: bool | None = Field(
+        None,
+        description="read the chosen documents from the first page to the last; false never does;"
+        " null where the question wants it",
+        examples=[None],
+    )
+    # Pydantic's models have a `schema` of their own.
+    answer_schema: dict[str, Any] | None = Field(
+        None,
+        alias="schema",
+        description="a JSON Schema: the answer's text is JSON that fits it, its claims the fields",
+        examples=[_SCHEMA],
+    )
     stream: bool = Field(False, description="server-sent events instead of one JSON document")
     render: bool = Field(False, description="add the answer as HTML, safe to show")
 
     @property
     def options(self) -> AskOptions:
-        return AskOptions(self.k, self.max_tokens, self.temperature, self.model)
+        return AskOptions(
+            self.k,
+            self.max_tokens,
+            self.temperature,
+            self.model,
+            self.whole,
+            self.answer_schema,
+        )
 
 
 class SessionIn(_In):
@@ -190,6 +214,11 @@ class AnswerOut(_Out):
     refused: bool
     finish: FinishOut | None
     model: str
+    fields: dict[str, tuple[int, ...]] | None = Field(
+        None,
+        description="of an answer by schema: JSON pointers to the numbers of their citations;"
+        " an empty list where nothing supports the field",
+    )
     session_id: str | None = None
     turn_id: int | None = None
     html: str | None = None
@@ -222,63 +251,3 @@ class TurnOut(BaseModel):
 
 class SessionDetail(SessionOut):
     messages: list[TurnOut]
-
-
-# ── from the domain to the wire ───────────────────────────────────────────────────────────────
-
-
-class Wire:
-    """Turns domain objects into answers for clients of one collection."""
-
-    def __init__(self, collection: str, *, show_paths: bool) -> None:
-        self.collection = collection
-        self.show_paths = show_paths
-
-    def document(self, document: types.Document) -> DocumentOut:
-        out = DocumentOut.model_validate(document)
-        return out if self.show_paths else out.model_copy(update={"path": Path(document.name)})
-
-    def hit(self, hit: types.Hit) -> HitOut:
-        return HitOut(
-            chunk=ChunkOut.model_validate(hit.chunk),
-            document=self.document(hit.document),
-            score=hit.score,
-            ranks=dict(hit.ranks),
-            similarity=hit.similarity,
-            gains=dict(hit.gains),
-            header_words=hit.header_words,
-        )
-
-    def citation(self, citation: types.Citation) -> CitationOut:
-        out = CitationOut.model_validate(citation)
-        urls = {
-            "document": self.document(citation.document),
-            "image_url": self.image_url(citation),
-            "page_url": self.page_url(citation),
-        }
-        return out.model_copy(update=urls)
-
-    def answer(self, answer: types.Answer) -> AnswerOut:
-        return AnswerOut(
-            question=answer.question,
-            search_text=answer.search_text,
-            text=answer.text,
-            claims=[ClaimOut.model_validate(claim) for claim in answer.claims],
-            citations=[self.citation(citation) for citation in answer.citations],
-            hits=[self.hit(hit) for hit in answer.hits],
-            refused=answer.refused,
-            finish=FinishOut.model_validate(answer.finish) if answer.finish else None,
-            model=answer.model,
-        )
-
-    def image_url(self, citation: types.Citation) -> str:
-        query = {"collection": self.collection}
-        if citation.boxes:
-            boxes = (",".join(f"{side:.1f}" for side in box) for box in citation.boxes)
-            query["boxes"] = ";".join(boxes)
-        path = f"/documents/{quote(citation.document.id)}/pages/{citation.page}.png"
-        return f"{path}?{urlencode(query, safe=',;')}"
-
-    def page_url(self, citation: types.Citation) -> str:
-        path = f"/documents/{quote(citation.document.id)}/file"
-        return f"{path}?{urlencode({'collection': self.collection})}#page={citation.page}"

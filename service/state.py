@@ -17,7 +17,7 @@ from service.answers import Answers
 from service.jobs import Jobs
 from service.metrics import Metrics
 from service.page_images import PageImages
-from service.schemas import Wire
+from service.wire import Wire
 
 _log = logging.getLogger(__name__)
 # Answers that decode together on the smallest machine; `queue_limit` more may wait.

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from cli.main import create_cli
 from rag.config import Settings
-from rag.errors import EngineUnreachable, InvalidQuestion
-from rag.events import Delta, Done, Retrieved
+from rag.errors import EngineUnreachable, InvalidQuestion, InvalidSchema
+from rag.events import Delta, Done, MapProgress, Retrieved
 from rag.pipeline import AskOptions, Scope
 from rag.remote import Remote
 from rag.runtime import Runtime
@@ -157,6 +157,16 @@ async def test_remote_tells_the_same_events_as_the_pipeline(
             await anext(remote.ask("?!"))
 
 
+async def test_remote_passes_every_option_on(address: str, home: Path, shared_cache: Path) -> None:
+    async with Remote.find(service_settings(home, shared_cache)) as remote:
+        assert remote is not None
+        options = AskOptions(whole=True, schema={"type": "object"}, max_tokens=50)
+        told = [event async for event in remote.ask(QUESTION, options=options)]
+        assert MapProgress(1, 1, 1, 1) in told
+        with pytest.raises(InvalidSchema, match="nonsense"):
+            await anext(remote.ask(QUESTION, options=AskOptions(schema={"type": "nonsense"})))
+
+
 def test_the_command_line_asks_a_running_service_unless_told_not_to(
     address: str, home: Path
 ) -> None:
@@ -171,6 +181,7 @@ def test_the_command_line_asks_a_running_service_unless_told_not_to(
 
     assert "Asked here" not in ask()
     assert "yellow" in ask()
+    assert "yellow" in ask("--whole")
     assert "Asked here" in ask("--local")
 
 

@@ -25,9 +25,13 @@ from tests.service_server import (
     upload,
 )
 
+TERMS = '{"deposit": "23,500 crowns", "painter": "Otto Zwei"}'
+
 
 def _slowly(messages: list[Message]) -> str:
     question = messages[-1].content
+    if "Answer in JSON" in question:
+        return TERMS
     return "".join(f"word{n} " for n in range(400)) if "slowly" in question else ANSWER
 
 
@@ -95,6 +99,51 @@ def test_a_later_failure_is_an_error_event(client: httpx2.Client) -> None:
     told = events(client, {"question": "How high is the deposit?", "max_tokens": 9000})
     assert [name for name, _ in told] == ["retrieved", "error"]
     assert told[-1][1]["code"] == "prompt_too_long"
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"deposit": {"type": "string"}, "months": {"type": "integer"}},
+}
+
+
+def test_documents_are_read_whole_where_that_is_asked_for(
+    client: httpx2.Client, engine: FakeEngine
+) -> None:
+    asked = {"question": "How high is the deposit?", "documents": ["lease.pdf"]}
+    told = events(client, {**asked, "whole": True})
+    assert [name for name, _ in told][:2] == ["retrieved", "map_progress"]
+    assert (told[1][1]["pages_done"], told[1][1]["pages_total"]) == (1, 1)
+    assert "two electric kilns" in engine.calls[-1][-1].content
+    assert "map_progress" not in [name for name, _ in events(client, {**asked, "whole": False})]
+
+
+def test_an_answer_by_schema_tells_what_each_field_rests_on(client: httpx2.Client) -> None:
+    asked = {"question": "How high is the deposit?", "schema": SCHEMA}
+    answer = client.post("/query", json=asked).json()
+    assert answer["text"] == TERMS
+    assert answer["fields"] == {"/deposit": [1], "/painter": []}
+    assert "23,500 crowns" in answer["citations"][0]["quote"]
+    assert client.post("/query", json={"question": "The deposit?"}).json()["fields"] is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"schema": "string"}, "invalid_request"),
+        ({"schema": {"type": "nonsense"}}, "invalid_schema"),
+        ({"whole": "perhaps"}, "invalid_request"),
+        ({"answer_schema": SCHEMA}, "invalid_request"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_no_answer_can_be_is_a_problem_before_the_first_event(
+    client: httpx2.Client, wrong: dict[str, object], code: str, stream: bool
+) -> None:
+    asked = {"question": "How high is the deposit?", "stream": stream, **wrong}
+    answer = client.post("/query", json=asked)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_scope_and_search(client: httpx2.Client) -> None:

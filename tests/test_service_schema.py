@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import httpx2
@@ -11,6 +12,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 
+from rag.pipeline import AskOptions
 from rag.testing import FakeEngine
 from tests.service_server import ANSWER, LEASE, pdf, running, service_settings, upload
 
@@ -45,6 +47,13 @@ def test_nothing_that_the_document_allows_is_a_500(address: str) -> None:
         never_a_500()
         tried += 1
     assert tried > 20
+
+
+def test_the_library_and_the_document_name_options_alike(address: str) -> None:
+    """rag.remote sends them by name."""
+    query = httpx2.get(f"{address}/openapi.json").json()["components"]["schemas"]["Query"]
+    assert {field.name for field in fields(AskOptions)} <= set(query["properties"])
+    assert query["properties"]["schema"]["examples"][0]["type"] == "object"
 
 
 def test_every_operation_is_told_of_with_a_summary(address: str) -> None:

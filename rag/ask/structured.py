@@ -94,16 +94,23 @@ def ground_fields(
     return Grounded(text, tuple(claims), tuple(citations.values()), False)
 
 
+def sources_of(answer: Answer) -> dict[str, tuple[int, ...]]:
+    """The numbers of the citations of each field, by its JSON pointer."""
+    sources = {(claim.start, claim.end): claim.sources for claim in answer.claims}
+    return {
+        field.path: sources.get((field.start, field.end), ()) for field in fields_of(answer.text)
+    }
+
+
 def cited_fields(answer: Answer) -> dict[str, Any]:
     """The answer's data, and beside it the citations of each field by its JSON pointer: an empty
     list where nothing supports it. `data` is None where the answer was cut off."""
     by_number = {citation.number: citation for citation in answer.citations}
-    sources = {(claim.start, claim.end): claim.sources for claim in answer.claims}
     return {
         "data": _loaded(answer.text),
         "citations": {
-            field.path: [_place(by_number[n]) for n in sources.get((field.start, field.end), ())]
-            for field in fields_of(answer.text)
+            path: [_place(by_number[number]) for number in numbers]
+            for path, numbers in sources_of(answer).items()
         },
     }
 

@@ -1,0 +1,74 @@
+"""From the domain to the wire: the library's types as answers for clients of one collection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from rag import types
+from service.schemas import (
+    AnswerOut,
+    ChunkOut,
+    CitationOut,
+    ClaimOut,
+    DocumentOut,
+    FinishOut,
+    HitOut,
+)
+
+
+class Wire:
+    """Turns domain objects into answers for clients of one collection."""
+
+    def __init__(self, collection: str, *, show_paths: bool) -> None:
+        self.collection = collection
+        self.show_paths = show_paths
+
+    def document(self, document: types.Document) -> DocumentOut:
+        out = DocumentOut.model_validate(document)
+        return out if self.show_paths else out.model_copy(update={"path": Path(document.name)})
+
+    def hit(self, hit: types.Hit) -> HitOut:
+        return HitOut(
+            chunk=ChunkOut.model_validate(hit.chunk),
+            document=self.document(hit.document),
+            score=hit.score,
+            ranks=dict(hit.ranks),
+            similarity=hit.similarity,
+            gains=dict(hit.gains),
+            header_words=hit.header_words,
+        )
+
+    def citation(self, citation: types.Citation) -> CitationOut:
+        out = CitationOut.model_validate(citation)
+        urls = {
+            "document": self.document(citation.document),
+            "image_url": self.image_url(citation),
+            "page_url": self.page_url(citation),
+        }
+        return out.model_copy(update=urls)
+
+    def answer(self, answer: types.Answer) -> AnswerOut:
+        return AnswerOut(
+            question=answer.question,
+            search_text=answer.search_text,
+            text=answer.text,
+            claims=[ClaimOut.model_validate(claim) for claim in answer.claims],
+            citations=[self.citation(citation) for citation in answer.citations],
+            hits=[self.hit(hit) for hit in answer.hits],
+            refused=answer.refused,
+            finish=FinishOut.model_validate(answer.finish) if answer.finish else None,
+            model=answer.model,
+        )
+
+    def image_url(self, citation: types.Citation) -> str:
+        query = {"collection": self.collection}
+        if citation.boxes:
+            boxes = (",".join(f"{side:.1f}" for side in box) for box in citation.boxes)
+            query["boxes"] = ";".join(boxes)
+        path = f"/documents/{quote(citation.document.id)}/pages/{citation.page}.png"
+        return f"{path}?{urlencode(query, safe=',;')}"
+
+    def page_url(self, citation: types.Citation) -> str:
+        path = f"/documents/{quote(citation.document.id)}/file"
+        return f"{path}?{urlencode({'collection': self.collection})}#page={citation.page}"
