@@ -12,7 +12,7 @@ from store_factory import EVERYTHING, addition
 from rag.errors import IndexMissing, InvalidName
 from rag.store import Addition, Filter, Store, StoreWriter
 from rag.store.checks import check, mend
-from rag.store.indexes import VECTOR_INDEX_ROWS
+from rag.store.indexes import ROWS_A_PARTITION
 from rag.store.lance import one_of
 from rag.store.reembed import reembed
 from rag.store.tags import delete_tag, set_tag
@@ -256,7 +256,7 @@ async def test_a_large_table_gets_a_vector_index_that_grows_with_it(tmp_path: Pa
 
     few = await add("few", 100)
     assert await names() == set()
-    many = await add("many", VECTOR_INDEX_ROWS)
+    many = await add("many", 4 * ROWS_A_PARTITION)
     assert await names() == {"vector_ivf_4"}
     for vector in many[:20]:
         nearest = np.argsort(-np.concatenate([few, many]) @ vector, kind="stable")[:10]
@@ -266,6 +266,6 @@ async def test_a_large_table_gets_a_vector_index_that_grows_with_it(tmp_path: Pa
         assert own == {f"id-few:{i:05}" for i in np.argsort(-few @ vector)[:10]}
     late = await add("late", 10)
     assert "id-late:00003" in await found(late[3], EVERYTHING)
-    await add("more", VECTOR_INDEX_ROWS)
-    assert await names() == {"vector_ivf_9"}
+    await add("more", 4 * ROWS_A_PARTITION)
+    assert await names() == {"vector_ivf_8"}
     store.close()
