@@ -34,9 +34,15 @@ def _answer(messages: list[Message]) -> str:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Iterator[str]:
+def engine() -> FakeEngine:
+    return FakeEngine(_answer, delay_s=0.01, context_tokens=8192)
+
+
+@pytest.fixture(scope="module")
+def address(
+    tmp_path_factory: pytest.TempPathFactory, shared_cache: Path, engine: FakeEngine
+) -> Iterator[str]:
     settings = service_settings(tmp_path_factory.mktemp("home"), shared_cache, collection="flat")
-    engine = FakeEngine(_answer, delay_s=0.01, context_tokens=8192)
     with running(settings, engine) as url:
         with httpx2.Client(base_url=url, timeout=60) as client:
             upload(
@@ -154,6 +160,29 @@ def test_stop_retry_and_edit(page: Page) -> None:
     page.get_by_label("Answer again").click()
     expect(page.locator(".turn")).to_have_count(1)
     expect(page.locator(".source")).to_have_count(1)
+
+
+def test_reading_a_whole_document_is_told_and_can_be_stopped(
+    page: Page, address: str, engine: FakeEngine
+) -> None:
+    rooms = "\f".join(f"Room {n} holds chairs. " + "Dust lies there. " * 140 for n in range(12))
+    with httpx2.Client(base_url=address, timeout=60) as client:
+        upload(client, ("rooms.pdf", pdf(rooms, "Rooms")), collection="house")
+    page.reload()
+    page.select_option("#collection", "house")
+    page.click("#scope")
+    page.get_by_role("checkbox").check()
+    page.keyboard.press("Escape")
+    stopped = engine.closed
+    _ask(page, "Summarise the rooms slowly")
+    # Eight of twelve parts at once: the page stands still where the next eight begin.
+    expect(page.locator(".doing")).to_have_text(re.compile(r"Read [1-9] of 12 pages"))
+    expect(page.locator("#live")).to_have_text(re.compile("Read . of 12 pages"))
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".after .meta")).to_contain_text("Stopped")
+    while engine.active:
+        page.wait_for_timeout(50)
+    assert engine.closed > stopped
 
 
 def test_no_answer_and_error_are_told_as_such(page: Page) -> None:

@@ -254,13 +254,25 @@ class Turn {
   }
 
   doing(text) {
-    this.body.replaceChildren(el("p", { class: "doing" }, el("span", { class: "dots", "aria-hidden": "true" }, el("i"), el("i"), el("i")), text));
+    this.status ??= el("span");
+    this.status.textContent = text;
+    if (this.status.isConnected) return; // the dots go on beating
+    this.body.replaceChildren(el("p", { class: "doing" }, el("span", { class: "dots", "aria-hidden": "true" }, el("i"), el("i"), el("i")), this.status));
   }
 
   retrieved(hits) {
     this.hits = hits;
     const names = [...new Set(hits.map((hit) => hit.document.name))];
     if (names.length) this.doing(`Reading ${plural(hits.length, "passage")} of ${names[0]}${names.length > 1 ? ` and ${names.length - 1} more` : ""}`);
+  }
+
+  // Documents that are read whole. A screen reader hears of each quarter, not of each page.
+  reading({ pages_done: done, pages_total: total }) {
+    const text = done < total ? `Read ${done.toLocaleString()} of ${plural(total, "page")}` : `Read ${plural(total, "page")}. Writing the answer`;
+    this.doing(text);
+    const quarter = Math.floor((4 * done) / total);
+    if (quarter !== this.quarter) say(text);
+    this.quarter = quarter;
   }
 
   write(html) {
@@ -378,6 +390,7 @@ async function tell(turn, response) {
   let ended = false;
   for await (const [name, data] of events(response)) {
     if (name === "retrieved") { turn.id = data.turn_id; turn.retrieved(data.hits); }
+    else if (name === "map_progress") turn.reading(data);
     else if (name === "html") turn.write(data.html);
     else if (name === "error") throw new Problem(data);
     else if (name === "done") {
