@@ -95,7 +95,9 @@ def test_upload_ask_citation_page_image(page: Page, tmp_path: Path) -> None:
     file.write_bytes(pdf("Tomatoes want six hours of sun a day.", "Garden"))
     page.set_input_files("#files", file)
     expect(page.locator(".upload p")).to_contain_text("1 document ready")
-    expect(page.locator("#documents-count")).to_have_text("2 documents")
+    page.click("#documents-open")
+    expect(page.locator("#document-list")).to_contain_text("garden.pdf")
+    page.keyboard.press("Escape")
 
     _ask(page, "How high is the deposit?")
     cite = page.locator(".cite").first
@@ -110,6 +112,45 @@ def test_upload_ask_citation_page_image(page: Page, tmp_path: Path) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).to_be_hidden()
     expect(cite).to_be_focused()
+
+
+_DROP = """([name, bytes]) => {
+  const held = new DataTransfer();
+  held.items.add(new File([new Uint8Array(bytes)], name, { type: "application/pdf" }));
+  window.dropped = (type, target) => {
+    const event = new DragEvent(type, { dataTransfer: held, bubbles: true, cancelable: true });
+    document.querySelector(target).dispatchEvent(event);
+    return event.defaultPrevented;
+  };
+}"""
+
+
+@pytest.mark.parametrize("target", ["#title", "#question", "#sessions", "body"])
+def test_a_pdf_dropped_anywhere_is_added(page: Page, target: str) -> None:
+    name = f"dropped-on-{target.strip('#')}.pdf"
+    page.evaluate(_DROP, [name, list(pdf(f"A page for {target}.", name))])
+    page.evaluate("target => dropped('dragenter', target)", target)
+    expect(page.locator("#drop")).to_be_visible()
+    expect(page.locator("#drop")).to_contain_text("Drop to add to flat")
+    # Else the browser would not let go of it here, or would open it in the page's place.
+    assert page.evaluate("target => dropped('dragover', target)", target)
+    assert page.evaluate("target => dropped('drop', target)", target)
+    expect(page.locator("#drop")).to_be_hidden()
+    expect(page.locator(".upload p")).to_contain_text("1 document ready")
+    page.click("#documents-open")
+    expect(page.locator("#document-list")).to_contain_text(name)
+
+
+def test_a_drag_that_leaves_or_holds_no_file_changes_nothing(page: Page) -> None:
+    page.evaluate(_DROP, ["left.pdf", [37, 80, 68, 70]])
+    page.evaluate("dropped('dragenter', '#title')")
+    expect(page.locator("#drop")).to_be_visible()
+    page.evaluate("dropped('dragleave', '#title')")
+    expect(page.locator("#drop")).to_be_hidden()
+    page.evaluate("""document.querySelector("#title").dispatchEvent(
+        new DragEvent("dragenter", { dataTransfer: new DataTransfer(), bubbles: true }))""")
+    expect(page.locator("#drop")).to_be_hidden()
+    expect(page.locator(".upload")).to_have_count(0)
 
 
 def test_a_session_survives_a_reload_and_is_renamed_found_and_deleted(page: Page) -> None:
