@@ -3,8 +3,10 @@ than it takes to search."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 from store_factory import addition
@@ -21,7 +23,11 @@ HEAVY = {
 }  # fmt: skip
 CHAT = {"mlx_lm", "mlx_vlm", "openai", "transformers", "vllm_mlx"}
 # pandas alone takes a second: pyarrow imports it if it is installed, so it must not be.
-NOT_TO_SEARCH = CHAT | {"datasets", "fastapi", "mlx_embeddings", "pandas", "pymupdf", "sqlalchemy"}
+# The REST client's functions take half as long as the rest of LanceDB together.
+NOT_TO_SEARCH = CHAT | {
+    "datasets", "fastapi", "lance_namespace_urllib3_client.api", "mlx_embeddings", "pandas",
+    "pymupdf", "sqlalchemy",
+}  # fmt: skip
 
 
 def loaded_by(code: str) -> set[str]:
@@ -29,7 +35,7 @@ def loaded_by(code: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    return {name.split(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    return set(done.stdout.splitlines()[-1].split())
 
 
 def loaded_by_command(*arguments: str) -> set[str]:
@@ -62,3 +68,41 @@ async def test_a_search_on_a_cpu_loads_what_it_needs_alone(tmp_path: Path) -> No
     loaded = loaded_by_command("--home", str(tmp_path), "search", "harbour dues", "--json")
     assert {"lancedb", "onnxruntime"} <= loaded
     assert loaded & NOT_TO_SEARCH == set()
+
+
+def test_what_is_put_off_is_whole_for_those_who_ask(tmp_path: Path) -> None:
+    package = tmp_path / "slow"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "print('begun')\nfrom slow.part import Part\nWHOLE = True\n"
+    )
+    (package / "part.py").write_text("class Part: ...\n")
+    script = """
+        from rag.store.lance import put_off
+        put_off("slow")
+        put_off("no_such_package")
+        from slow.part import Part
+        print("part")
+        import slow
+        assert slow.Part is Part and slow.WHOLE
+        try: slow.missing
+        except AttributeError as error: print(error)
+        put_off("slow")
+        assert slow.WHOLE
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "part", "begun", "module 'slow' has no attribute 'missing'"
+    ]  # fmt: skip
+
+
+def test_lancedbs_rest_client_is_there_for_those_who_ask(tmp_path: Path) -> None:
+    loaded = loaded_by(
+        "import asyncio, pathlib; from rag.store.lance import connect; "
+        f"asyncio.run(connect(pathlib.Path({str(tmp_path)!r}))); "
+        "import lance_namespace_urllib3_client as client; client.TableApi; client.ApiClient"
+    )
+    assert {"lancedb", "lance_namespace_urllib3_client.api.table_api"} <= loaded
