@@ -31,7 +31,7 @@ from rag.evaluation.run import MeasuredPipeline, run_questions
 from rag.evaluation.scoring import Scoring
 from rag.evaluation.summary import Base, latency_of, summarise
 from rag.runtime import Runtime
-from rag.store import Store
+from rag.store import Searcher, Store
 
 SETS = ("squad", "mtrag", "mmlong", "financebench")
 COLUMNS = ("page_recall@1", "page_recall@5", "page_recall@10", "document_recall@5", "mrr@10",
@@ -70,43 +70,45 @@ def without(plan: RetrievalPlan, switches: Sequence[str]) -> RetrievalPlan:
 # ── stages ────────────────────────────────────────────────────────────────────────────────────
 
 
-class TimedStore:
-    """A store that notes how long each call took, in milliseconds by method."""
+class Timed:
+    """A store or a searcher that notes how long each call took, in milliseconds by method."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.times: dict[str, list[float]] = {}
+    def __init__(self, inner: Store | Searcher, times: dict[str, list[float]]) -> None:
+        self._inner = inner
+        self._times = times
 
     def __getattr__(self, name: str) -> Any:
-        method: Callable[..., Any] = getattr(self._store, name)
+        method: Callable[..., Any] = getattr(self._inner, name)
         if not asyncio.iscoroutinefunction(method):
             return method
 
         async def timed(*args: Any, **named: Any) -> Any:
             started = time.perf_counter()
             try:
-                return await method(*args, **named)
+                result = await method(*args, **named)
             finally:
-                self.times.setdefault(name, []).append((time.perf_counter() - started) * 1000)
+                self._times.setdefault(name, []).append((time.perf_counter() - started) * 1000)
+            return Timed(result, self._times) if isinstance(result, Searcher) else result
 
         return timed
 
 
 class TimedPipeline(MeasuredPipeline):
-    """A pipeline that searches a TimedStore."""
+    """A pipeline whose searches are timed."""
 
-    timed: TimedStore | None = None
+    times: dict[str, list[float]]
+
+    def __init__(self, settings: Settings, runtime: Runtime) -> None:
+        super().__init__(settings, runtime)
+        self.times = {}
 
     async def store(self) -> Any:
-        if self.timed is None:
-            self.timed = TimedStore(await super().store())
-        return self.timed
+        return Timed(await super().store(), self.times)
 
     def stages(self) -> dict[str, Any]:
         """Median and 95th percentile by method of the store, since the last call."""
-        times = self.timed.times if self.timed else {}
-        found = {f"store.{name}": latency_of(values) for name, values in times.items()}
-        times.clear()
+        found = {f"store.{name}": latency_of(values) for name, values in self.times.items()}
+        self.times.clear()
         return {name: asdict(latency) for name, latency in found.items() if latency}
 
 

@@ -28,7 +28,7 @@ from benchmarks.vector_index import clustered, unit
 from rag.ask.retrieval import RetrievalPlan, retrieve
 from rag.embedding import Vectors
 from rag.evaluation.summary import latency_of
-from rag.store import Addition, Filter, Store, StoreWriter
+from rag.store import Addition, Filter, Match, Searcher, Store, StoreWriter
 from rag.terms import query_terms
 from rag.types import Chunk, Coverage, Document, Hit
 
@@ -147,14 +147,19 @@ class Searches:
         return await _ids(query)
 
     async def dense(self, asked: Asked) -> list[str]:
-        found = await self._store.dense(asked.vector, self._plan.candidates, Filter())
-        return [item.chunk.id for item in found[: self._k]]
+        searcher = await self._store.searcher()
+        matches = await searcher.dense(asked.vector, self._plan.candidates, Filter())
+        return await self._first(searcher, matches)
 
     async def full_text(self, asked: Asked) -> list[str]:
-        found = await self._store.full_text(
-            query_terms(asked.text, "en"), self._plan.candidates, Filter()
-        )
-        return [item.chunk.id for item in found[: self._k]]
+        searcher = await self._store.searcher()
+        terms = query_terms(asked.text, "en")
+        matches = await searcher.full_text(terms, self._plan.candidates, Filter())
+        return await self._first(searcher, matches)
+
+    async def _first(self, searcher: Searcher, matches: list[Match]) -> list[str]:
+        found = await searcher.found({"": matches})
+        return [item.chunk.id for item in found[""][: self._k]]
 
     async def raw(self, asked: Asked) -> None:
         table, limit = self._store.chunks_table, self._plan.candidates

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.store import Addition, Filter
+from rag.store import Addition, Filter, Found, Store
 from rag.types import Block, Chunk, Coverage, Document, Page, Word
 
 DIMENSIONS = 4
@@ -50,3 +50,13 @@ def addition(name: str, texts: list[str], vectors: list[np.ndarray], id_: str = 
         added_at="2026-01-01T00:00:00+00:00",
     )
     return Addition(document, "recipe", pages, chunks, np.stack(vectors))
+
+
+async def dense(store: Store, vector: np.ndarray, limit: int, where: Filter) -> list[Found]:
+    searcher = await store.searcher()
+    return (await searcher.found({"": await searcher.dense(vector, limit, where)}))[""]
+
+
+async def full_text(store: Store, terms: list[str], limit: int, where: Filter) -> list[Found]:
+    searcher = await store.searcher()
+    return (await searcher.found({"": await searcher.full_text(terms, limit, where)}))[""]

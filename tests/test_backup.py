@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from store_factory import DIMENSIONS, EVERYTHING, addition, unit
+from store_factory import DIMENSIONS, EVERYTHING, addition, full_text, unit
 
 from rag.backup import backup, restore
 from rag.errors import ConfigError, IndexCorrupt, IndexLocked, IndexMissing, StoreError
@@ -34,7 +34,7 @@ async def test_a_restored_collection_answers_as_the_old_one(
     assert size == (tmp_path / "b.tar").stat().st_size > 0
     restore(tmp_path / "b.tar", tmp_path / "home" / "d")
     store = await Store.open(tmp_path / "home" / "d")
-    found = await store.full_text(query_terms("purr"), 5, EVERYTHING)
+    found = await full_text(store, query_terms("purr"), 5, EVERYTHING)
     assert [item.chunk.text for item in found] == ["cats purr softly"]
     assert sorted(path.name for path in (tmp_path / "home").iterdir()) == ["c", "d"]
 

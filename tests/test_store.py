@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from store_factory import DIMENSIONS, EVERYTHING, addition, unit
+from store_factory import DIMENSIONS, EVERYTHING, addition, dense, full_text, unit
 
 from rag.errors import IndexMismatch, IndexMissing
 from rag.store import Filter, Store, StoreWriter
@@ -38,7 +38,7 @@ async def test_what_was_stored_comes_back_whole(store: StoreWriter) -> None:
 
 async def test_dense_search_ranks_by_cosine(store: StoreWriter) -> None:
     await store.commit([CATS, DOGS])
-    found = await store.dense(unit(1, 0.1, 0, 0), 3, EVERYTHING)
+    found = await dense(store, unit(1, 0.1, 0, 0), 3, EVERYTHING)
     assert [item.chunk.text for item in found][:2] == ["cats purr softly", "kittens play"]
     assert found[0].score == pytest.approx(float(unit(1, 0.1, 0, 0)[0]), abs=1e-5)
 
@@ -50,7 +50,7 @@ async def test_full_text_search_covers_every_row_after_optimize(store: StoreWrit
     await store.optimize()
     assert await store.unindexed_rows() == 0
     for word, name in (("playing", "id-cats"), ("barking", "id-dogs")):
-        found = await store.full_text(query_terms(word), 5, EVERYTHING)
+        found = await full_text(store, query_terms(word), 5, EVERYTHING)
         assert [item.chunk.document_id for item in found] == [name]
 
 
@@ -58,12 +58,12 @@ async def test_filters_narrow_both_searches(store: StoreWriter) -> None:
     await store.commit([CATS, DOGS])
     await store.optimize()
     only_dogs = Filter(document_ids=("id-dogs",))
-    assert {f.chunk.document_id for f in await store.dense(unit(1, 0, 0, 0), 9, only_dogs)} == {
+    assert {f.chunk.document_id for f in await dense(store, unit(1, 0, 0, 0), 9, only_dogs)} == {
         "id-dogs"
     }
-    assert await store.full_text(query_terms("purr"), 9, only_dogs) == []
+    assert await full_text(store, query_terms("purr"), 9, only_dogs) == []
     second_page = Filter(pages=(2, 9))
-    assert [f.chunk.first_page for f in await store.dense(unit(1, 0, 0, 0), 9, second_page)] == [2]
+    assert [f.chunk.first_page for f in await dense(store, unit(1, 0, 0, 0), 9, second_page)] == [2]
 
 
 async def test_a_changed_document_replaces_its_old_self(store: StoreWriter) -> None:
@@ -100,7 +100,7 @@ async def test_rows_without_a_document_are_never_found_and_repair_deletes_them(
     await store.commit([CATS, DOGS])
     # What a crash leaves: chunks and pages written, the document row not (or no longer).
     await store._delete(store._documents, "path", ["/docs/cats"])
-    found = await store.dense(unit(1, 0, 0, 0), 9, EVERYTHING)
+    found = await dense(store, unit(1, 0, 0, 0), 9, EVERYTHING)
     assert {item.chunk.document_id for item in found} == {"id-dogs"}
     assert await store.repair() == 1
     assert await store.count_chunks() == 1
@@ -115,6 +115,44 @@ async def test_a_second_reader_sees_what_the_writer_committed(
     await store.commit([CATS])
     fresh = await Store.open(tmp_path / "c")
     assert len((await fresh.snapshot()).by_path) == 1
+
+
+async def test_a_search_goes_on_in_the_moment_that_it_began_in(
+    store: StoreWriter, tmp_path: Path
+) -> None:
+    await store.commit([CATS])
+    await store.commit([DOGS])
+    reader = await Store.open(tmp_path / "c")
+    searcher = await reader.searcher()
+    assert await reader.searcher() is searcher
+    matches = await searcher.dense(unit(0, 0, 1, 0), 9, EVERYTHING)
+    await store.remove([Path("/docs/cats")])
+    await store.optimize()  # compacts: the rows that stay have other ids now
+    await reader.refresh()
+    found = await searcher.found({"dense": matches})
+    assert {item.chunk.document_id for item in found["dense"]} == {"id-cats", "id-dogs"}
+    now = await dense(reader, unit(0, 0, 1, 0), 9, EVERYTHING)
+    assert [item.chunk.document_id for item in now] == ["id-dogs"]
+
+
+async def test_each_list_gets_its_own_chunks_in_its_own_order(store: StoreWriter) -> None:
+    await store.commit([CATS, DOGS])
+    await store.optimize()
+    searcher = await store.searcher()
+    found = await searcher.found(
+        {
+            "near": await searcher.dense(unit(0, 0, 1, 0), 9, EVERYTHING),
+            "far": await searcher.dense(unit(1, 0, 0, 0), 2, EVERYTHING),
+            "text": await searcher.full_text(query_terms("play"), 9, EVERYTHING),
+            "nothing": [],
+        }
+    )
+    texts = {name: [item.chunk.text for item in items] for name, items in found.items()}
+    assert texts["near"][0] == "dogs bark at O'Neil's"
+    assert len(texts["near"]) == 3
+    assert texts["far"] == ["cats purr softly", "kittens play"]
+    assert texts["text"] == ["kittens play"]
+    assert texts["nothing"] == []
 
 
 async def test_failures_are_remembered_until_the_file_is_ingested(store: StoreWriter) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from store_factory import EVERYTHING, addition
+from store_factory import EVERYTHING, addition, dense, full_text
 
 from rag.errors import IndexMissing, InvalidName
 from rag.store import Addition, Filter, Store, StoreWriter
@@ -179,7 +179,7 @@ async def test_a_tag_goes_back_to_its_moment(store: StoreWriter, tmp_path: Path)
     await store.optimize()
     then = await Store.open(tmp_path / "c", tag="before")
     assert len((await then.snapshot()).by_path) == 2
-    found = await then.full_text(query_terms("purr"), 5, EVERYTHING)
+    found = await full_text(then, query_terms("purr"), 5, EVERYTHING)
     assert [item.chunk.document_id for item in found] == ["id-cats"]
     assert len((await store.snapshot()).by_path) == 1
 
@@ -208,10 +208,10 @@ async def test_reembed_swaps_under_an_open_reader_and_drops_the_old_table_later(
     reader = await Store.open(tmp_path / "c")
     steps = [step async for step in reembed(store, other, "other")]
     assert (steps[-1].done, steps[-1].total) == (3, 3)
-    found = await reader.dense(await other.embed_query("cats purr"), 1, EVERYTHING)
+    found = await dense(reader, await other.embed_query("cats purr"), 1, EVERYTHING)
     assert found[0].chunk.text == "cats purr softly"
     assert (await reader.embedder())[0] == other.id
-    found = await reader.full_text(query_terms("barking"), 5, EVERYTHING)
+    found = await full_text(reader, query_terms("barking"), 5, EVERYTHING)
     assert [item.chunk.document_id for item in found] == ["id-dogs"]
     again = await StoreWriter.open(tmp_path / "c")
     await again.optimize()
@@ -252,7 +252,7 @@ async def test_a_large_table_gets_a_vector_index_that_grows_with_it(tmp_path: Pa
         return {i.name for i in await store.chunks_table.list_indices() if "vector" in i.columns}
 
     async def found(vector: np.ndarray, where: Filter) -> set[str]:
-        return {item.chunk.id for item in await store.dense(vector, 10, where)}
+        return {item.chunk.id for item in await dense(store, vector, 10, where)}
 
     few = await add("few", 100)
     assert await names() == set()

@@ -1,4 +1,4 @@
-"""The ranked lists of retrieval: each one small function from a Query to chunks, best first."""
+"""The ranked lists of retrieval: each one small function from a Query to matches, best first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from rag.embedding import Vectors
-from rag.store import Filter, Found, Store
+from rag.store import Filter, Match, Searcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,62 +28,62 @@ class Query:
     unseen: tuple[str, ...] = ()
 
 
-RankedList = Callable[[Store, Query, int], Awaitable[list[Found]]]
+RankedList = Callable[[Searcher, Query, int], Awaitable[list[Match]]]
 
 # Shorter words have too many neighbours one letter away.
 _CORRECTABLE = 5
 _FAR = 7
 
 
-async def dense(store: Store, query: Query, limit: int) -> list[Found]:
-    return await store.dense(query.vector, limit, query.where)
+async def dense(searcher: Searcher, query: Query, limit: int) -> list[Match]:
+    return await searcher.dense(query.vector, limit, query.where)
 
 
-async def full_text(store: Store, query: Query, limit: int) -> list[Found]:
-    return await store.full_text(query.terms, limit, query.where)
+async def full_text(searcher: Searcher, query: Query, limit: int) -> list[Match]:
+    return await searcher.full_text(query.terms, limit, query.where)
 
 
-async def dense_named(store: Store, query: Query, limit: int) -> list[Found]:
-    return await store.dense(query.vector, limit, query.named) if query.named else []
+async def dense_named(searcher: Searcher, query: Query, limit: int) -> list[Match]:
+    return await searcher.dense(query.vector, limit, query.named) if query.named else []
 
 
-async def full_text_named(store: Store, query: Query, limit: int) -> list[Found]:
-    return await store.full_text(query.terms, limit, query.named) if query.named else []
+async def full_text_named(searcher: Searcher, query: Query, limit: int) -> list[Match]:
+    return await searcher.full_text(query.terms, limit, query.named) if query.named else []
 
 
-async def dense_glossary(store: Store, query: Query, limit: int) -> list[Found]:
+async def dense_glossary(searcher: Searcher, query: Query, limit: int) -> list[Match]:
     if query.glossary is None:
         return []
-    return await store.dense(query.glossary[0], limit, query.named or query.where)
+    return await searcher.dense(query.glossary[0], limit, query.named or query.where)
 
 
-async def full_text_glossary(store: Store, query: Query, limit: int) -> list[Found]:
+async def full_text_glossary(searcher: Searcher, query: Query, limit: int) -> list[Match]:
     if query.glossary is None:
         return []
-    return await store.full_text(query.glossary[1], limit, query.named or query.where)
+    return await searcher.full_text(query.glossary[1], limit, query.named or query.where)
 
 
-async def phrases(store: Store, query: Query, limit: int) -> list[Found]:
+async def phrases(searcher: Searcher, query: Query, limit: int) -> list[Match]:
     """Passages that hold a quoted phrase as it stands."""
-    found: dict[str, Found] = {}
+    found: dict[int, Match] = {}
     for phrase in query.phrases:
-        for item in await store.phrase(phrase, limit, query.where):
-            found.setdefault(item.chunk.id, item)
-    return sorted(found.values(), key=lambda item: -item.score)[:limit]
+        for match in await searcher.phrase(phrase, limit, query.where):
+            found.setdefault(match.row, match)
+    return sorted(found.values(), key=lambda match: -match.score)[:limit]
 
 
-async def corrected(store: Store, query: Query, limit: int) -> list[Found]:
+async def corrected(searcher: Searcher, query: Query, limit: int) -> list[Match]:
     """Passages for words that stand nowhere in the index, by the words nearest to them."""
     terms = [t for t in dict.fromkeys(query.unseen) if len(t) >= _CORRECTABLE and t.isalpha()]
-    known = await asyncio.gather(*map(store.has_term, terms))
+    known = await asyncio.gather(*map(searcher.has_term, terms))
     unknown = [term for term, there in zip(terms, known, strict=True) if not there]
     # Two letters swapped are a distance of 2.
     near = (
-        store.full_text([term], limit, query.where, distance=1 if len(term) < _FAR else 2)
+        searcher.full_text([term], limit, query.where, distance=1 if len(term) < _FAR else 2)
         for term in unknown
     )
-    found = [item for items in await asyncio.gather(*near) for item in items]
-    return sorted(found, key=lambda item: -item.score)[:limit]
+    found = [match for matches in await asyncio.gather(*near) for match in matches]
+    return sorted(found, key=lambda match: -match.score)[:limit]
 
 
 LISTS: Mapping[str, RankedList] = MappingProxyType(

@@ -22,7 +22,7 @@ from rag.ask.reranking import Reranker, reranked
 from rag.ask.titles import Titles
 from rag.config import Settings
 from rag.embedding import Embedder
-from rag.store import Filter, Found, Snapshot, Store
+from rag.store import Filter, Found, Searcher, Snapshot, Store
 from rag.terms import indexed_terms, query_terms
 from rag.types import Document, Hit, StoredChunk
 
@@ -100,30 +100,31 @@ async def retrieve(
 
     Each of `rerankers` makes one more list, of the first `plan.rerank` that the others found.
     """
-    hits: list[Hit] = []
     for _ in range(_TRIES):
-        before = await store.snapshot()
-        query = await _query(text, store, embedder, where, plan)
-        hits = await _search(text, query, store, k, plan, rerankers)
-        if await store.snapshot() is before:
+        searcher = await store.searcher()
+        query = await _query(text, searcher.snapshot, embedder, where, plan)
+        hits = await _search(text, query, searcher, k, plan, rerankers)
+        now = await store.snapshot()
+        if now is searcher.snapshot:
             break
-    return hits
+    return [hit for hit in hits if hit.document.id in now.by_id]
 
 
 async def _search(
     text: str,
     query: Query,
-    store: Store,
+    searcher: Searcher,
     k: int,
     plan: RetrievalPlan,
     rerankers: Mapping[str, Reranker],
 ) -> list[Hit]:
     names = [name for name in plan.weights if name in LISTS and name != "corrected"]
-    found = await asyncio.gather(*(LISTS[name](store, query, plan.candidates) for name in names))
-    lists = dict(zip(names, found, strict=True))
+    run = (LISTS[name](searcher, query, plan.candidates) for name in names)
+    lists = await searcher.found(dict(zip(names, await asyncio.gather(*run), strict=True)))
     if "corrected" in plan.weights:
         query = replace(query, unseen=_unseen(query.terms, lists.get("full_text", ())))
-        lists["corrected"] = await LISTS["corrected"](store, query, plan.candidates)
+        corrected = await LISTS["corrected"](searcher, query, plan.candidates)
+        lists |= await searcher.found({"corrected": corrected})
     ordered = fuse(lists, plan)
     if rerankers:
         candidates = [chunk for chunk, _ in ordered[: plan.rerank]]
@@ -135,17 +136,14 @@ async def _search(
         ordered = distinct_pages_first(ordered)
     if plan.cover_named and query.named and query.named.document_ids:
         ordered = cover_documents(ordered, query.named.document_ids, k)
-    added = gains(lists, plan)
-    documents = await store.by_id()
-    hits = [_hit(item, lists, added, query, documents) for item in ordered[:k]]
-    return [hit for hit in hits if hit is not None]
+    added, documents = gains(lists, plan), searcher.snapshot.by_id
+    return [_hit(item, lists, added, query, documents) for item in ordered[:k]]
 
 
 async def _query(
-    text: str, store: Store, embedder: Embedder, where: Filter, plan: RetrievalPlan
+    text: str, snapshot: Snapshot, embedder: Embedder, where: Filter, plan: RetrievalPlan
 ) -> Query:
     added = expansion(text, plan.glossary)
-    vector, snapshot = await asyncio.gather(embedder.embed_query(text), store.snapshot())
     languages = _languages(snapshot)
     titles = _titles(snapshot)
     named = (titles if where.document_ids is None else titles.within(where.document_ids)).named_in(
@@ -153,7 +151,7 @@ async def _query(
     )
     quoted = ["".join(match.groups(default="")) for match in _QUOTED.finditer(text)]
     return Query(
-        vector=vector,
+        vector=await embedder.embed_query(text),
         terms=_terms(text, languages),
         where=where,
         named=Filter(named, where.pages) if named else None,
@@ -239,11 +237,9 @@ def _hit(
     added: Mapping[str, Mapping[str, float]],
     query: Query,
     documents: Mapping[str, Document],
-) -> Hit | None:
+) -> Hit:
     chunk, score = scored
-    document = documents.get(chunk.document_id)
-    if document is None:  # removed, or replaced by its new version, since the search began
-        return None
+    document = documents[chunk.document_id]
     ranks = {
         name: rank
         for name, found in lists.items()

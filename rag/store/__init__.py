@@ -6,7 +6,17 @@ its row stands in `documents`: that row is written last, in one transaction, and
 chunks whose document has none. So a crash leaves rows that nobody sees and `repair` deletes.
 """
 
-from rag.store.reader import Filter, Found, Snapshot, Store
+from rag.store.reader import Store
+from rag.store.search import Filter, Found, Match, Searcher, Snapshot
 from rag.store.writer import Addition, StoreWriter
 
-__all__ = ["Addition", "Filter", "Found", "Snapshot", "Store", "StoreWriter"]
+__all__ = [
+    "Addition",
+    "Filter",
+    "Found",
+    "Match",
+    "Searcher",
+    "Snapshot",
+    "Store",
+    "StoreWriter",
+]

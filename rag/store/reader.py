@@ -1,65 +1,22 @@
-"""Reading a collection: its documents, pages and chunks, and the two searches."""
+"""Reading a collection: its documents, pages and chunks."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from rag.embedding import Vectors
 from rag.errors import IndexMismatch, IndexMissing
 from rag.store import schema
-from rag.store.indexes import PROBES
 from rag.store.lance import batches, connect, one_of, translated
 from rag.store.manifest import NAME, Manifest, read_manifest
+from rag.store.search import Searcher, Snapshot
 from rag.types import Document, Failure, Page, StoredChunk
 
 if TYPE_CHECKING:
     from lancedb.table import AsyncTable
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which chunks a search may return. None means all."""
-
-    document_ids: tuple[str, ...] | None = None
-    pages: tuple[int, int] | None = None
-
-    def sql(self) -> str | None:
-        parts = []
-        if self.document_ids is not None:
-            parts.append(one_of("document_id", self.document_ids))
-        if self.pages is not None:
-            first, last = self.pages
-            parts.append(f"last_page >= {first} AND first_page <= {last}")
-        return " AND ".join(parts) or None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A chunk from one list. `score`: cosine similarity, or BM25 for full text."""
-
-    chunk: StoredChunk
-    score: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Snapshot:
-    """The documents of one moment, by path and by id. Two paths may hold the same content.
-
-    Equal only to itself, so that what is made of it can be cached by it.
-    """
-
-    version: int
-    by_path: Mapping[Path, Document]
-    recipes: Mapping[Path, str]
-
-    @property
-    def by_id(self) -> dict[str, Document]:
-        return {document.id: document for document in reversed(list(self.by_path.values()))}
 
 
 class Store:
@@ -84,7 +41,8 @@ class Store:
         self._failures = tables["failures"]
         self._stamp = _stamp(directory)
         self._snapshot: Snapshot | None = None
-        self._by_id: dict[str, Document] = {}
+        self._searcher: Searcher | None = None
+        self._searched: tuple[str, int, Snapshot] | None = None
         self._has_full_text = False
 
     # ── open ──────────────────────────────────────────────────────────────────────────────────
@@ -162,7 +120,6 @@ class Store:
             documents.sort(key=lambda document: str(document.path))
             recipes = {Path(row["path"]): row["recipe"] for row in rows}
             self._snapshot = Snapshot(version, {d.path: d for d in documents}, recipes)
-            self._by_id = self._snapshot.by_id
         return self._snapshot
 
     async def failures(self) -> dict[Path, Failure]:
@@ -181,8 +138,8 @@ class Store:
     async def chunks(self, document_id: str) -> list[StoredChunk]:
         """Chunks of a document in order."""
         query = self.chunks_table.query().where(one_of("document_id", [document_id]))
-        rows = (await query.select(list(schema.CHUNK_COLUMNS)).to_arrow()).to_pylist()
-        return sorted(map(schema.stored_chunk, rows), key=lambda chunk: chunk.ordinal)
+        table = await query.select(list(schema.CHUNK_COLUMNS)).to_arrow()
+        return sorted(schema.stored_chunks(table), key=lambda chunk: chunk.ordinal)
 
     async def page_counts(self) -> dict[str, int]:
         """How many pages are stored of each document id."""
@@ -209,82 +166,34 @@ class Store:
         return found
 
     async def document(self, document_id: str) -> Document | None:
-        return (await self.by_id()).get(document_id)
-
-    async def by_id(self) -> Mapping[str, Document]:
-        """The documents in the index now."""
-        await self.snapshot()
-        return self._by_id
+        return (await self.snapshot()).by_id.get(document_id)
 
     # ── search ────────────────────────────────────────────────────────────────────────────────
 
-    async def dense(self, vector: Vectors, limit: int, where: Filter) -> list[Found]:
-        """The nearest chunks by cosine. `vector` has shape (dimensions,) and unit length."""
-        await self.snapshot()
-        query = self.chunks_table.query().nearest_to(vector).distance_type("cosine")
-        query = query.nprobes(PROBES).limit(limit)
-        if (condition := where.sql()) is not None:
-            query = query.where(condition)
-        rows = await self._rows(query, "_distance")
-        return [Found(schema.stored_chunk(row), 1.0 - row["_distance"]) for row in rows]
-
-    async def full_text(
-        self, terms: Sequence[str], limit: int, where: Filter, *, distance: int = 0
-    ) -> list[Found]:
-        """The best chunks by BM25 over any of `terms` (from `rag.terms`).
-
-        `distance`: also take terms that differ by up to this many letters, never in the first.
-        """
-        from lancedb.query import MatchQuery
-
-        if not terms:
-            return []
-        match = MatchQuery(" ".join(terms), "terms", fuzziness=distance, prefix_length=1)
-        return await self._match(match, limit, where)
-
-    async def phrase(self, terms: Sequence[str], limit: int, where: Filter) -> list[Found]:
-        """Chunks that hold `terms` one after the other."""
-        from lancedb.query import PhraseQuery
-
-        return await self._match(PhraseQuery(" ".join(terms), "terms"), limit, where)
-
-    async def has_term(self, term: str) -> bool:
-        """Whether any chunk holds the term."""
-        from lancedb.query import MatchQuery
-
-        if not await self._full_text_index():
-            return False
-        query = self.chunks_table.query().nearest_to_text(MatchQuery(term, "terms")).limit(1)
+    async def searcher(self) -> Searcher:
+        """Searches in the index as it is now. The same one until another version appears."""
+        snapshot = await self.snapshot()
         async with translated():
-            # Nothing but the row's number: its columns take as long to fetch as it does to find.
-            return bool((await query.with_row_id().select(["_score"]).to_arrow()).num_rows)
-
-    async def _match(self, match: Any, limit: int, where: Filter) -> list[Found]:
-        await self.snapshot()
-        if not await self._full_text_index():
-            return []
-        query = self.chunks_table.query().nearest_to_text(match).limit(limit)
-        if (condition := where.sql()) is not None:
-            query = query.where(condition)
-        rows = await self._rows(query, "_score")
-        return [Found(schema.stored_chunk(row), row["_score"]) for row in rows]
-
-    async def _rows(self, query: Any, score: str) -> list[dict[str, Any]]:
-        async with translated():
-            table = await query.select([*schema.CHUNK_COLUMNS, score]).to_arrow()
-        return [row for row in table.to_pylist() if row["document_id"] in self._by_id]
+            searched = (self.chunks_table.name, await self.chunks_table.version(), snapshot)
+            if self._searcher is None or self._searched != searched:
+                name, version, _ = searched
+                held = await self.connection.open_table(name)
+                await held.checkout(version)
+                text = await self._full_text_index(held)
+                self._searcher, self._searched = Searcher(held, snapshot, text=text), searched
+        return self._searcher
 
     async def unindexed_rows(self) -> int:
         """Chunks that the full-text index does not cover."""
-        if not await self._full_text_index():
+        if not await self._full_text_index(self.chunks_table):
             return await self.count_chunks()
         stats = await self.chunks_table.index_stats(schema.FULL_TEXT_INDEX)
         return int(stats.num_unindexed_rows) if stats else 0
 
-    async def _full_text_index(self) -> bool:
+    async def _full_text_index(self, chunks: AsyncTable) -> bool:
         """Whether there is one. Asked of LanceDB until it says yes: a writer may make it later."""
         if not self._has_full_text:
-            indices = await self.chunks_table.list_indices()
+            indices = await chunks.list_indices()
             self._has_full_text = any(index.columns == ["terms"] for index in indices)
         return self._has_full_text
 

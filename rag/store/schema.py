@@ -127,8 +127,9 @@ def chunk_rows(
     return pa.table(columns, schema=schema)
 
 
-def stored_chunk(row: Mapping[str, Any]) -> StoredChunk:
-    return StoredChunk(**{name: row[name] for name in CHUNK_COLUMNS})
+def stored_chunks(table: pa.Table) -> list[StoredChunk]:
+    columns = (table[name].to_pylist() for name in CHUNK_COLUMNS)
+    return [StoredChunk(*values) for values in zip(*columns, strict=True)]
 
 
 def page_rows(document_id: str, pages: Iterable[Page]) -> pa.Table:
