@@ -14,12 +14,13 @@ from cli.answer import show_answer
 from cli.ask import scope
 from cli.context import Context
 from cli.edge import report
-from cli.options import Documents, MaxTokens, Model, Pages, Passages, Temperature
+from cli.options import Documents, Local, MaxTokens, Model, Pages, Passages, Temperature
 from cli.render import print_sources
 from cli.terminal import one_line, out, say
 
 if TYPE_CHECKING:
-    from rag.pipeline import Pipeline, Scope
+    from rag.pipeline import AskOptions, Pipeline, Scope
+    from rag.remote import Remote
     from rag.types import Answer
 
 HELP = """\
@@ -41,37 +42,41 @@ def chat(
     model: Model = None,
     max_tokens: MaxTokens = None,
     temperature: Temperature = None,
+    local: Local = False,
 ) -> None:
     """Talk with the documents: each question is understood in the light of those before it.
 
-    Type /help for the commands. Lines may also come from a pipe, one question each.
+    Type /help for the commands. Lines may also come from a pipe, one question each. Where rag serve
+    is running, it answers and keeps the conversation, which then stands on its page, too.
     """
     context: Context = ctx.obj
 
-    async def work(pipeline: Pipeline) -> None:
-        await pipeline.store()  # an empty collection says so now, not after the first question
-        talk = Chat(pipeline, scope(documents, pages), verbose=context.verbose)
+    async def work(near: Pipeline | Remote) -> None:
+        from rag.pipeline import AskOptions
+        from rag.remote import Remote
+
+        await near.documents()  # an empty collection says so now, not after the first question
+        if isinstance(near, Remote):
+            say(f"The service at {near.url} answers, and keeps this conversation.")
+        options = AskOptions(k=k, max_tokens=max_tokens, temperature=temperature, model=model)
+        talk = Chat(near, scope(documents, pages), options, verbose=context.verbose)
         await talk.run(_typed_lines() if sys.stdin.isatty() else _piped_lines())
 
-    context.run(work, k=k, chat_model=model, max_tokens=max_tokens, temperature=temperature)
+    context.run_near(work, local=local, k=k, chat_model=model)
 
 
 class Chat:
     """A conversation: its turns, where it looks, and which model answers."""
 
     def __init__(
-        self,
-        pipeline: Pipeline,
-        scope: Scope,
-        *,
-        verbose: bool = False,
+        self, near: Pipeline | Remote, scope: Scope, options: AskOptions, *, verbose: bool = False
     ) -> None:
         from rag.pipeline import Conversation
 
-        self._pipeline = pipeline
+        self._near = near
         self._scope = scope
+        self._options = options
         self._verbose = verbose
-        self._model: str | None = None
         self._conversation = Conversation()
         self._last: Answer | None = None
         self._commands: dict[str, Callable[[list[str]], Any]] = {
@@ -101,12 +106,10 @@ class Chat:
 
     async def _answer(self, question: str) -> None:
         """One turn. Stopped with Ctrl-C it leaves the conversation as it was."""
-        from rag.pipeline import AskOptions
-
-        events = self._pipeline.ask(
+        events = self._near.ask(
             question,
             scope=self._scope,
-            options=AskOptions(model=self._model),
+            options=self._options,
             conversation=self._conversation,
         )
         answer = await _told(_interruptible(show_answer(events, verbose=self._verbose)))
@@ -114,7 +117,9 @@ class Chat:
             self._last = answer
 
     def _clear(self, _: list[str]) -> None:
-        self._conversation.turns.clear()
+        from rag.pipeline import Conversation
+
+        self._conversation = Conversation()
         self._last = None
         say("The conversation is forgotten.")
 
@@ -125,16 +130,15 @@ class Chat:
             print_sources(out(), self._last)
 
     async def _doc(self, names: list[str]) -> None:
-        found = [document for name in names for document in await self._pipeline.find(name)]
-        self._scope = replace(self._scope, documents=tuple(str(d.path) for d in found))
+        found = [document for name in names for document in await self._near.find(name)]
+        self._scope = replace(self._scope, documents=tuple(d.id for d in found))
         shown = ", ".join(one_line(document.name) for document in found)
         say(f"Looking into {shown or 'all documents'}.")
 
     async def _name_model(self, names: list[str]) -> None:
-        wanted = names[0] if names else self._model
-        async with self._pipeline.runtime.lease(wanted) as engine:
-            self._model = wanted
-            say(f"{engine.model} answers.")
+        wanted = names[0] if names else self._options.model
+        say(f"{await self._near.load(wanted)} answers.")
+        self._options = replace(self._options, model=wanted)
 
 
 async def _told(work: Any) -> Any:
@@ -172,7 +176,7 @@ async def _typed_lines() -> AsyncIterator[str]:
     from prompt_toolkit.output import create_output
 
     words = ["/help", "/clear", "/sources", "/doc", "/model", "/quit"]
-    # Typed questions are not written to disk: what one asks one's documents is private.
+    # No history file: what one asks one's documents is private.
     session: PromptSession[str] = PromptSession(
         history=InMemoryHistory(),
         completer=WordCompleter(words, sentence=True),

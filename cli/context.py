@@ -61,7 +61,7 @@ class Context:
         from rag.remote import Remote
 
         if not local:
-            async with Remote.find(settings) as remote:
+            async with Remote.running(settings) as remote:
                 if remote is not None:
                     return await work(remote)
         return await self._run(work, settings)

@@ -223,6 +223,11 @@ class Pipeline:
             async for event in events:
                 yield event
 
+    async def load(self, model: str | None) -> str:
+        """Have a chat model at hand (None: the default); returns its name. Raises ModelError."""
+        async with self.runtime.lease(model) as engine:
+            return engine.model
+
     async def _chosen(self, scope: Scope, *, everything: bool) -> tuple[Document, ...]:
         """The documents of a scope in order of their paths; of an open one none, or everything."""
         by_id = (await self.documents()).by_id
@@ -234,6 +239,7 @@ class Pipeline:
     # ── documents ─────────────────────────────────────────────────────────────────────────────
 
     async def documents(self) -> Snapshot:
+        """Raises IndexMissing."""
         return await (await self.store()).snapshot()
 
     async def find(self, name: str) -> list[Document]:

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from rag import errors
 from rag.config import Settings
 from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved
-from rag.types import Answer, Hit, Message
+from rag.naming import find_documents
+from rag.types import Answer, Document, Hit, Message
 
 if TYPE_CHECKING:
     import httpx2
     from pydantic import TypeAdapter
 
-    from rag.pipeline import AskOptions, Scope
+    from rag.pipeline import AskOptions, Conversation, Scope
 
 _NOTE = "service.json"
 _FIND_S = 1.0  # to answer /health: a service on this machine takes milliseconds
@@ -49,7 +50,7 @@ def withdraw(home: Path) -> None:
 
 
 class Remote:
-    """A service. Make one with `find`, or `open` if you know its address."""
+    """A service. Make one with `running`, or `open` if you know its address."""
 
     def __init__(self, client: httpx2.AsyncClient, url: str, settings: Settings) -> None:
         self.url = url
@@ -72,7 +73,7 @@ class Remote:
 
     @classmethod
     @asynccontextmanager
-    async def find(cls, settings: Settings) -> AsyncIterator[Remote | None]:
+    async def running(cls, settings: Settings) -> AsyncIterator[Remote | None]:
         """The service that runs on this `home`; None if there is none, or it does not answer."""
         note = _read_note(settings.home)
         if note is None:
@@ -98,12 +99,18 @@ class Remote:
         *,
         scope: Scope | None = None,
         options: AskOptions | None = None,
+        conversation: Conversation | None = None,
     ) -> AsyncGenerator[AnswerEvent]:
         """As Pipeline.ask: Retrieved, then Delta…, then Done. Raises what it raises, and
-        EngineUnreachable if the service goes away. Closing it stops the answer."""
+        EngineUnreachable if the service goes away. Closing it stops the answer.
+
+        A `conversation` is a session of the service, which begins with its first question.
+        """
         from httpx2 import EventSource, HTTPError
 
         body = self._body(question, history, scope) | {"stream": True} | _options(options)
+        if conversation is not None:
+            body["session_id"] = await self._session(conversation)
         try:
             async with self._client.stream("POST", "/query", json=body) as response:
                 await _require_success(response)
@@ -121,14 +128,48 @@ class Remote:
         scope: Scope | None = None,
     ) -> list[Hit]:
         """As Pipeline.search."""
+        body = self._body(question, history, scope) | ({} if k is None else {"k": k})
+        found = await self._json("POST", "/search", json=body)
+        return [_adapter(Hit).validate_python(hit) for hit in found["hits"]]
+
+    async def documents(self) -> list[Document]:
+        """Raises IndexMissing."""
+        found: list[Document] = []
+        total = 1
+        while len(found) < total:
+            asked = {"collection": self._settings.collection, "limit": 1000, "offset": len(found)}
+            page = await self._json("GET", "/documents", params=asked)
+            if not page["documents"]:
+                raise errors.IndexMissing(f"{self._settings.collection} holds no documents")
+            found += [_adapter(Document).validate_python(row) for row in page["documents"]]
+            total = page["total"]
+        return found
+
+    async def find(self, name: str) -> list[Document]:
+        """As Pipeline.find."""
+        return find_documents(name, await self.documents())
+
+    async def load(self, model: str | None) -> str:
+        """As Pipeline.load. The service loads only models that it offers."""
+        if model is not None:
+            await self._json("POST", "/models", json={"model": model})
+            return model
+        known = await self._json("GET", "/models")
+        return next(str(row["name"]) for row in known if row["default"])
+
+    async def _session(self, conversation: Conversation) -> str:
+        if conversation.session is None:
+            asked = {"collection": self._settings.collection}
+            conversation.session = (await self._json("POST", "/sessions", json=asked))["id"]
+        return conversation.session
+
+    async def _json(self, method: str, path: str, **request: Any) -> Any:
         from httpx2 import HTTPError
 
-        body = self._body(question, history, scope) | ({} if k is None else {"k": k})
         try:
-            async with self._client.stream("POST", "/search", json=body) as response:
-                await _require_success(response)
-                found = json.loads(await response.aread())
-                return [_adapter(Hit).validate_python(hit) for hit in found["hits"]]
+            response = await self._client.request(method, path, **request)
+            await _require_success(response)
+            return response.json()
         except HTTPError as error:
             raise _unreachable(self.url, error) from error
 

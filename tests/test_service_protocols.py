@@ -12,7 +12,7 @@ import openai
 import pytest
 from mcp import StdioServerParameters, stdio_client
 from mcp.client.client import Client
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cli.main import create_cli
 from rag.config import Settings
@@ -33,8 +33,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(home: Path, shared_cache: Path) -> Iterator[str]:
-    engine = FakeEngine(ANSWER, context_tokens=8192)
+def engine() -> FakeEngine:
+    return FakeEngine(ANSWER, context_tokens=8192)
+
+
+@pytest.fixture(scope="module")
+def address(home: Path, shared_cache: Path, engine: FakeEngine) -> Iterator[str]:
     with running(service_settings(home, shared_cache), engine) as url:
         with httpx2.Client(base_url=url, timeout=60) as client:
             upload(client, ("lease.pdf", pdf(LEASE, "Lease")))
@@ -140,7 +144,7 @@ async def test_remote_tells_the_same_events_as_the_pipeline(
     address: str, home: Path, shared_cache: Path
 ) -> None:
     settings = service_settings(home, shared_cache)
-    async with Remote.find(settings) as remote:
+    async with Remote.running(settings) as remote:
         assert remote is not None
         assert remote.url == address
         scope, options = Scope(("lease.pdf",), (1, 1)), AskOptions(k=2)
@@ -158,7 +162,7 @@ async def test_remote_tells_the_same_events_as_the_pipeline(
 
 
 async def test_remote_passes_every_option_on(address: str, home: Path, shared_cache: Path) -> None:
-    async with Remote.find(service_settings(home, shared_cache)) as remote:
+    async with Remote.running(service_settings(home, shared_cache)) as remote:
         assert remote is not None
         options = AskOptions(whole=True, schema={"type": "object"}, max_tokens=50)
         told = [event async for event in remote.ask(QUESTION, options=options)]
@@ -185,13 +189,51 @@ def test_the_command_line_asks_a_running_service_unless_told_not_to(
     assert "Asked here" in ask("--local")
 
 
+def test_a_chat_is_a_session_of_the_running_service(
+    address: str, home: Path, engine: FakeEngine
+) -> None:
+    def chat(lines: str, *flags: str) -> Result:
+        def runtime(settings: Settings) -> Runtime:
+            return Runtime(settings, engine=FakeEngine("Said here. The deposit is 23,500 crowns."))
+
+        cli = create_cli(runtime_factory=runtime)
+        result = CliRunner().invoke(cli, ["--home", str(home), "chat", *flags], input=lines)
+        assert result.exit_code == 0, result.output
+        return result
+
+    before = len(httpx2.get(f"{address}/sessions").json())
+    commands = "/doc lease\n/model fake\n/model nothing-like-it\n/model\n/sources\n"
+    result = chat(f"{QUESTION}\nAnd the deposit\n{commands}/clear\n{QUESTION}\n", "-k", "1")
+    assert result.stdout.count("yellow") == 3
+    assert result.stdout.count("\nSources\n") == 4
+    assert "Looking into lease.pdf." in result.stderr
+    assert result.stderr.count("fake answers.") == 2
+    assert "no model 'nothing-like-it'" in result.stderr
+    assert f"{address} answers, and keeps" in result.stderr
+    [cleared, first] = httpx2.get(f"{address}/sessions").json()[: -before or None]
+    assert (first["title"], first["turns"], cleared["turns"]) == (QUESTION, 2, 1)
+    asked = engine.calls[-2]
+    assert [message.role for message in asked] == ["system", "user", "assistant", "user"]
+    assert len(engine.calls[-1]) == 2
+
+    assert "Said here" in chat(f"{QUESTION}\n", "--local").stdout
+    assert len(httpx2.get(f"{address}/sessions").json()) == before + 2
+
+
+def test_a_chat_about_an_empty_collection_ends_at_once(address: str, home: Path) -> None:
+    arguments = ["--home", str(home), "--collection", "nothing", "chat"]
+    result = CliRunner().invoke(create_cli(), arguments, input=f"{QUESTION}\n")
+    assert result.exit_code == 1
+    assert "nothing holds no documents" in result.stderr
+
+
 async def test_no_service_is_found_where_none_runs(tmp_path: Path, shared_cache: Path) -> None:
     settings = service_settings(tmp_path, shared_cache)
-    async with Remote.find(settings) as remote:
+    async with Remote.running(settings) as remote:
         assert remote is None
     note = {"url": "http://127.0.0.1:9", "pid": os.getpid()}
     (tmp_path / "service.json").write_text(str(note).replace("'", '"'))
-    async with Remote.find(settings) as remote:
+    async with Remote.running(settings) as remote:
         assert remote is None
     async with Remote.open("http://127.0.0.1:9", settings) as remote:
         with pytest.raises(EngineUnreachable):
