@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from store_factory import EVERYTHING, addition, dense, full_text
+from store_factory import EVERYTHING, addition, dense, full_text, unit
 
 from rag.errors import IndexMissing, InvalidName
 from rag.store import Addition, Filter, Store, StoreWriter
 from rag.store.checks import check, mend
-from rag.store.indexes import ROWS_A_PARTITION
+from rag.store.indexes import PARTS, ROWS_A_PARTITION
 from rag.store.lance import one_of
 from rag.store.reembed import reembed
 from rag.store.tags import delete_tag, set_tag
@@ -269,3 +269,26 @@ async def test_a_large_table_gets_a_vector_index_that_grows_with_it(tmp_path: Pa
     await add("more", 4 * ROWS_A_PARTITION)
     assert await names() == {"vector_ivf_8"}
     store.close()
+
+
+async def test_many_small_commits_leave_a_vector_index_of_few_parts(tmp_path: Path) -> None:
+    store = await StoreWriter.create(tmp_path / "c", "e@1", 4, "e")
+    chance = np.random.default_rng(0)
+
+    async def add(name: str, vectors: list[np.ndarray]) -> None:
+        await store.commit([addition(name, ["text"] * len(vectors), vectors)])
+        await store.optimize()
+
+    await add("many", [unit(*chance.standard_normal(4)) for _ in range(ROWS_A_PARTITION)])
+    parts = []
+    for i in range(PARTS + 2):
+        await add(f"one{i}", [unit(*chance.standard_normal(4))])
+        stats = await store.chunks_table.index_stats("vector_ivf_1")
+        assert stats is not None
+        assert stats.num_unindexed_rows == 0
+        parts.append(stats.num_indices)
+    assert max(parts) == PARTS
+    assert parts[-1] < PARTS
+    await add("last", [unit(1, 2, 3, 4)])
+    found = await dense(store, unit(1, 2, 3, 4), 1, EVERYTHING)
+    assert [item.chunk.document_id for item in found] == ["id-last"]
