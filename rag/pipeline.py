@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
-from rag.ask.answering import Answering, Asked
 from rag.ask.conversation import Conversation
 from rag.ask.filters import matching
 from rag.ask.followup import search_text
@@ -208,6 +207,8 @@ class Pipeline:
         grow, so that the engine reads again only what is new. Raises what `search` does, and
         InvalidSchema.
         """
+        from rag.ask.answering import Answering, Asked
+
         options, scope = options or AskOptions(), scope or Scope()
         if options.schema is not None:  # said now, not when long documents have been read for it
             await asyncio.to_thread(grammar, options.schema)

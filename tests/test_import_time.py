@@ -26,7 +26,7 @@ CHAT = {"mlx_lm", "mlx_vlm", "openai", "transformers", "vllm_mlx"}
 # The REST client's functions take half as long as the rest of LanceDB together.
 NOT_TO_SEARCH = CHAT | {
     "datasets", "fastapi", "lance_namespace_urllib3_client.api", "mlx_embeddings", "pandas",
-    "pymupdf", "sqlalchemy",
+    "pymupdf", "rag.ask.answering", "sqlalchemy",
 }  # fmt: skip
 
 
