@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import peers
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.compare import leaves, ratios, read
+from rag.evaluation.questions import Question
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,3 +58,50 @@ def test_the_tool_names_every_benchmark_and_no_other() -> None:
     assert there <= listed
     modules = {f.stem for f in (ROOT / "benchmarks").glob("[a-z]*.py")}
     assert modules <= {module for module, _ in BENCHMARKS.values()}
+
+
+PEER = """
+import sys
+from benchmarks._peer import serve
+
+class Echo:
+    def __init__(self, model, store):
+        print("libraries print")
+
+    def ingest(self, pdfs):
+        print(len(bytearray(20 << 20)))
+        return len(pdfs)
+
+    def search(self, question, k):
+        if question == "crash":
+            sys.exit("no more")
+        return [("a.pdf", 1), ("a.pdf", 2)][:k]
+
+serve(Echo, "psutil")
+"""
+
+
+def asked(question: str, page: int) -> Question:
+    gold = frozenset({("a.pdf", page)})
+    return Question(question, question, (), (), gold, True, "a.pdf", None, None)
+
+
+def test_a_peer_is_asked_in_a_process_of_its_own(tmp_path: Path) -> None:
+    questions = [asked("first", 1), asked("second", 2), asked("never", 3)]
+    command = [sys.executable, "-c", PEER, "model", "store"]
+    found = peers.run(command, tmp_path / "log", [tmp_path / "a.pdf"], questions)
+    assert found.chunks == 1
+    assert found.peak_mb > 1
+    assert list(found.versions) == ["psutil"]
+    assert (tmp_path / "log").read_text() == f"libraries print\n{20 << 20}\n"
+    figures = peers.summed([found, found], questions)
+    assert figures["page@1"] == pytest.approx(100 / 3)
+    assert figures["page@5"] == pytest.approx(200 / 3)
+    assert figures["mrr@10"] == pytest.approx(50)
+
+
+def test_a_peer_that_ends_early_names_its_log(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PEER, "model", "store"]
+    with pytest.raises(peers.PeerFailed, match="log"):
+        peers.run(command, tmp_path / "log", [], [asked("crash", 1)])
+    assert "no more" in (tmp_path / "log").read_text()
