@@ -69,14 +69,11 @@ class Environments:
 
     def make(self, system: System) -> int:
         """Install a program, unless it is there. Returns the bytes of its environment."""
-        folder, marker = self._folder(system), self._work / f"{system.key}.json"
-        wanted = json.dumps([*self._wanted(system), system.python])
-        if not marker.is_file() or marker.read_text() != wanted or not folder.is_dir():
-            print(f"installing {system.name}", file=sys.stderr, flush=True)
-            marker.unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)
+        folder = self._folder(system)
+        if system.requirements:
             self._install(system, folder)
-            marker.write_text(wanted)
+        else:
+            self._sync(folder)
         return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
 
     def command(self, system: System, model: Path, store: Path) -> list[str]:
@@ -90,17 +87,16 @@ class Environments:
     def _python(self, system: System) -> str:
         return str(self._folder(system) / "bin" / "python")
 
-    def _wanted(self, system: System) -> list[str]:
-        return [*([self._torch] if system.torch else []), *system.requirements]
-
     def _install(self, system: System, folder: Path) -> None:
-        if not system.requirements:
-            self._sync(folder)
+        packages = [*([self._torch] if system.torch else []), *system.requirements]
+        marker, wanted = folder / "installed.json", json.dumps([system.python, *packages])
+        if marker.is_file() and marker.read_text() == wanted:
             return
+        print(f"installing {system.name}", file=sys.stderr, flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
         self._uv("venv", "--quiet", "--python", system.python, str(folder))
         # Copies: nltk, which LlamaIndex uses, refuses to read files that are linked.
         options = ["--python", str(folder), "--link-mode", "copy", *self._find_links]
-        packages = self._wanted(system)
         plan = self._uv("pip", "install", "--dry-run", *options, *packages)
         if "nvidia-" in plan:
             raise SystemExit(
@@ -108,6 +104,7 @@ class Environments:
                 "build by --torch torch==VERSION and --find-links FOLDER_OR_PAGE"
             )
         self._uv("pip", "install", "--quiet", *options, *packages)
+        marker.write_text(wanted)
 
     def _sync(self, folder: Path) -> None:
         options = ["--quiet", "--frozen", "--no-dev", "--link-mode", "copy"]
