@@ -61,11 +61,12 @@ SYSTEMS = (
 class Environments:
     """Virtual environments in one folder, made when first wanted."""
 
-    def __init__(self, work: Path, torch: str, find_links: str) -> None:
+    def __init__(self, work: Path, torch: str, find_links: str | None) -> None:
         self._work = work
         self._torch = torch
-        links = str(Path(find_links).absolute()) if Path(find_links).is_dir() else find_links
-        self._find_links = ["--find-links", links] if links else []
+        if find_links and Path(find_links).is_dir():  # uv is run elsewhere
+            find_links = str(Path(find_links).absolute())
+        self._find_links = ["--find-links", find_links] if find_links else []
 
     def make(self, system: System) -> int:
         """Install a program, unless it is there. Returns the bytes of its environment."""

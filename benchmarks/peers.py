@@ -243,7 +243,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="rounds")
     parser.add_argument("--limit", type=int, help="only the first N questions")
     parser.add_argument("--torch", default="torch", help="what to install of PyTorch")
-    parser.add_argument("--find-links", default="", help="where a CPU build of PyTorch lies")
+    parser.add_argument("--find-links", help="where a CPU build of PyTorch lies")
     args = parser.parse_args()
     args.model = models.embedding_folder(Settings(embedding_model=models.BUNDLED_EMBEDDING))
     args.work.mkdir(parents=True, exist_ok=True)
