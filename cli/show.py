@@ -11,6 +11,7 @@ import typer
 from cli.context import Context
 from cli.documents import Name
 from cli.options import AsJson
+from cli.pictures import show_image
 from cli.render import print_json
 from cli.terminal import clean, one_line, out, print_table, say, size, table
 
@@ -26,7 +27,7 @@ def show(
         int | None, typer.Option("--page", metavar="N", min=1, help="Print this page's text.")
     ] = None,
     quote: Annotated[
-        str, typer.Option("--quote", metavar="TEXT", help="Words to mark in the image of -o.")
+        str, typer.Option("--quote", metavar="TEXT", help="Draw the page with these words marked.")
     ] = "",
     output: Annotated[
         Path | None,
@@ -37,22 +38,23 @@ def show(
     """Show how a document was read, or one of its pages.
 
     Pages count as read from plain text, by layout analysis, by OCR, or as empty. With --page, the
-    page's text; with -o, its image, in which --quote is marked.
+    page's text; with --quote or -o its image, on the terminal where that shows images (Kitty's
+    protocol or Sixel), else in a file.
     """
     context: Context = ctx.obj
-    if (quote or output) and not (page and output):
+    if (quote or output) and not page:
         raise typer.BadParameter("--quote and -o go together with --page")
 
-    async def work(pipeline: Pipeline) -> tuple[Document, Page | None]:
+    async def work(pipeline: Pipeline) -> tuple[Document, Page | None, bytes]:
         document = await _one(pipeline, name)
         found = await _page(pipeline, document, page) if page else None
-        if found is not None and output is not None:
-            await _draw(pipeline, document, found, quote, output)
-        return document, found
+        if found is None or not (quote or output):
+            return document, found, b""
+        return document, found, await _drawn(pipeline, document, found, quote)
 
-    document, found = context.run(work)
-    if output is not None:
-        say(f"written: {output}")
+    document, found, image = context.run(work)
+    if image:
+        _show_image(image, output, Path(f"{document.path.stem}-p{page}.png"))
     elif as_json:
         print_json(found or document)
     elif found is not None:
@@ -61,17 +63,24 @@ def show(
         _print_details(document)
 
 
-async def _draw(
-    pipeline: Pipeline, document: Document, page: Page, quote: str, output: Path
-) -> None:
+async def _drawn(pipeline: Pipeline, document: Document, page: Page, quote: str) -> bytes:
     from rag.highlight import quote_boxes, render_page_contained
 
     boxes = quote_boxes(page, quote) if quote else ()
     if quote and not boxes:
         say(f"hint: these words do not stand on page {page.number}; nothing is marked")
     memory = pipeline.settings.extraction.memory_mb
-    image = await render_page_contained(document.path, page.number, boxes, memory_mb=memory)
-    output.write_bytes(image)
+    return await render_page_contained(document.path, page.number, boxes, memory_mb=memory)
+
+
+def _show_image(image: bytes, output: Path | None, default: Path) -> None:
+    if output is None:
+        if show_image(image):
+            return
+        say("This terminal shows no images.")
+    file = output or default
+    file.write_bytes(image)
+    say(f"written: {file}")
 
 
 async def _one(pipeline: Pipeline, name: str) -> Document:

@@ -6,15 +6,20 @@ run the installed `rag` with the bundled ones.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -228,6 +233,59 @@ def test_a_quote_is_marked_in_the_page_image(rag: Rag, tmp_path: Path) -> None:
     plain, marked = draw("a.png"), draw("b.png", "--quote", "built in 1874")
     assert (plain.width, plain.height) == (marked.width, marked.height)
     assert plain.digest != marked.digest
+
+
+def on_a_terminal(
+    answers: dict[bytes, bytes], home: Path, folder: Path, *args: str
+) -> tuple[int, bytes]:
+    """Runs `rag` on a pseudo-terminal that gives these answers to what it is asked."""
+    own, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 80, 800, 1000))
+    command = [sys.executable, "-c", "from cli.main import main; main()", "--home", str(home)]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "TERM": "xterm-256color"}
+    ends = {"stdin": its, "stdout": its, "stderr": its}
+    shown, waiting = b"", dict(answers)
+    with subprocess.Popen([*command, *args], cwd=folder, env=env, **ends) as process:
+        os.close(its)
+        with suppress(OSError):  # Linux says so that the other end is closed
+            while piece := os.read(own, 65536):
+                shown += piece
+                for asked in [asked for asked in waiting if asked in shown]:
+                    os.write(own, waiting.pop(asked))
+    os.close(own)
+    return process.returncode, shown
+
+
+SIXEL, KITTY = b"\x1bP0;0;0q", b"f=100"  # that an image is there
+
+
+@pytest.mark.parametrize(
+    ("answers", "begins"),
+    [
+        ({b"\x1b[c": b"\x1b[?62;4;22c"}, SIXEL),
+        ({b"\x1b[c": b"\x1b[?62;22c", b"a=q": b"\x1b_Gi=1;OK\x1b\\"}, KITTY),
+        ({b"\x1b[c": b"\x1b[?62;22c"}, None),
+        ({}, None),
+    ],
+    ids=["sixel", "kitty", "neither", "silent"],
+)
+def test_a_quote_is_shown_on_a_terminal_with_images_else_written(
+    ingested: Path, tmp_path: Path, answers: dict[bytes, bytes], begins: bytes | None
+) -> None:
+    args = ("show", "windmill", "--page", "1", "--quote", "built in 1874")
+    code, shown = on_a_terminal(answers, ingested / "home", tmp_path, *args)
+    assert code == Code.OK, shown
+    file = tmp_path / "windmill-p1.png"
+    assert [mark for mark in (SIXEL, KITTY) if mark in shown] == ([begins] if begins else [])
+    assert file.exists() == (begins is None)
+    assert (b"shows no images" in shown) == (begins is None)
+
+
+def test_a_quote_in_a_pipe_is_written_to_a_file(rag: Rag, tmp_path: Path) -> None:
+    result = rag("show", "windmill", "--page", "1", "--quote", "built in 1874")
+    assert result.stderr == "This terminal shows no images.\nwritten: windmill-p1.png\n"
+    assert (tmp_path / "windmill-p1.png").read_bytes().startswith(b"\x89PNG")
+    assert rag("show", "windmill", "--quote", "built in 1874").exit_code == Code.USAGE
 
 
 def test_remove_takes_a_document_out(own: Rag) -> None:
