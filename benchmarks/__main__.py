@@ -24,6 +24,7 @@ BENCHMARKS = {
     "support": ("support", "the threshold from which a passage supports a sentence"),
     "serve": ("serve", "many readers at once"),
     "gpu": ("gpu", "embedding and answers on a GPU"),
+    "gpu-whole": ("gpu_whole", "a whole document on a GPU, parts at once"),
     "cold-start": ("cold_start", "commands from cold processes"),
     "peers": ("peers", "side by side with other programs"),
     "compare": ("compare", "ratios of two runs"),

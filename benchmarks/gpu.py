@@ -227,7 +227,7 @@ async def measure(args: argparse.Namespace, work: Path) -> None:
     tell(f"embedding on {device}")
     results["embedding"] = await embedding(bert, thread, load)
     _show_embedding(results["embedding"], load)
-    tokenizer = await thread.run(_tokenizer, args.tokenizer)
+    tokenizer = await thread.run(chat_tokenizer, args.tokenizer)
     for bits in args.bits:
         tell(f"answers, {bits} bits")
         shape = TINY if args.tiny else LLAMA_3B
@@ -248,7 +248,7 @@ def _load(args: argparse.Namespace) -> Load:
     return Load(args.clients, args.prompt, args.answer, args.texts, text_tokens=256, repeats=5)
 
 
-def _tokenizer(folder: Path | None) -> Path:
+def chat_tokenizer(folder: Path | None) -> Path:
     return folder or models.chat_model(Settings(chat_model=models.BUNDLED_CHAT)).folder
 
 
