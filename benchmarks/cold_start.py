@@ -2,28 +2,36 @@
 
     uv run python -m benchmarks cold-start --home HOME --collection squad
 
-Runs `rag --help`, `rag search` and `rag ask` N times each, every time in a process of its own, on
-an index that is there already. A CPU-second is a second of one core: that figure stays comparable
-on a busy machine. For `rag ask` the first byte of the answer counts, and "over load" is what passes
-beyond opening the chat model, which another process measures. Prints a table, the imports that take
-longest on the way to a search (`-X importtime`), then one JSON line.
+Runs `rag --help`, `rag search` and `rag ask` N times in turn, every time in a process of its own,
+on an index that is there already. A CPU-second is a second of one core: that figure stays
+comparable on a busy machine. For `rag ask` the first token counts, and "over load" is what passes
+beyond opening the chat model, which another process measures in the same round: finding the
+passages and reading the prompt. Prints a table, the imports that take longest on the way to a
+search (`-X importtime`), then one JSON line.
+
+Byte code is kept from a first run that does not count, in a folder that goes afterwards. With
+`--no-bytecode` every process compiles all that it imports, as it does wherever
+PYTHONDONTWRITEBYTECODE is set.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks._report import finish, median, show, tell
+from cli.edge import Code
 
 RAG = "import cli.main; cli.main.main()"
 # Opens the chat model as `rag ask` does, and says how many seconds that took.
@@ -42,46 +50,69 @@ asyncio.run(main())
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|( +)(\S+)")
 
 
+Environment = Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Of one process: seconds to its first byte on stdout and to its end, and CPU-seconds."""
+    """Of one process: seconds to its first output and to its end, and CPU-seconds.
+
+    Of `rag ask` the first output is the first token; `found` is when it had its passages.
+    """
 
     first: float
     wall: float
     cpu: float
+    found: float | None = None
 
 
-def run(arguments: Sequence[str]) -> Start:
-    """Raises SystemExit if the command fails (3, nothing found, is an answer too)."""
+def run(arguments: Sequence[str], environment: Environment) -> Start:
+    """Raises SystemExit if the command fails (that nothing was found is an answer too)."""
     before, started = os.times(), time.perf_counter()
+    first: dict[str, float] = {}
     with subprocess.Popen(
-        [sys.executable, "-c", RAG, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", RAG, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     ) as process:
         assert process.stdout is not None
-        process.stdout.read(1)
-        first = time.perf_counter() - started
-        process.stdout.read()
+        for line in process.stdout:
+            kind = json.loads(line)["kind"] if "ask" in arguments else "output"
+            first.setdefault(kind, time.perf_counter() - started)
     wall, after = time.perf_counter() - started, os.times()
-    if process.returncode not in (0, 3):
-        raise SystemExit(f"rag {' '.join(arguments)}: exit code {process.returncode}")
+    output = first.get("delta" if "ask" in arguments else "output")
+    if process.returncode not in (0, Code.NOTHING_FOUND) or output is None:
+        raise SystemExit(
+            f"rag {' '.join(arguments)}: exit code {process.returncode}, nothing to measure"
+        )
     cpu = (
         after.children_user + after.children_system - before.children_user - before.children_system
     )
-    return Start(first, wall, cpu)
+    return Start(output, wall, cpu, first.get("retrieved"))
 
 
-def load_seconds(home: Path) -> float:
+def load_seconds(home: Path, environment: Environment) -> float:
     """Seconds that opening the chat model takes in a fresh process, its imports included."""
     done = subprocess.run(
-        [sys.executable, "-c", LOAD, str(home)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", LOAD, str(home)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return float(done.stdout)
 
 
-def imports(arguments: Sequence[str], most: int) -> list[tuple[str, float, float]]:
+def imports(
+    arguments: Sequence[str], environment: Environment, most: int
+) -> list[tuple[str, float, float]]:
     """(module, own ms, ms with what it imports) of the costliest imports, outermost first."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", RAG, *arguments], capture_output=True, text=True
+        [sys.executable, "-X", "importtime", "-c", RAG, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     found = [
         (name, int(own) / 1000, int(whole) / 1000)
@@ -102,40 +133,52 @@ def figures(starts: Sequence[Start]) -> dict[str, float]:
 
 def measure(args: argparse.Namespace) -> None:
     where = ["--home", str(args.home), "--collection", args.collection]
-    search = [*where, "search", args.question]
-    commands = {"--help": ["--help"], "search": search, "ask": [*where, "ask", args.question]}
-    for arguments in commands.values():
-        run(arguments)  # writes byte code, imports the models
-    starts: dict[str, list[Start]] = {name: [] for name in commands}
-    loads: list[float] = []
-    for repeat in range(args.repeats):
-        tell(f"{repeat + 1}/{args.repeats}")
-        loads.append(load_seconds(args.home))
-        for name, arguments in commands.items():
-            starts[name].append(run(arguments))
-    report({name: figures(own) for name, own in starts.items()}, loads, imports(search, 25), args)
+    search = [*where, "search", "--local", args.question]
+    ask = [*where, "ask", "--local", "--json", "--max-tokens", "8", args.question]
+    commands = {"--help": ["--help"], "search": search, "ask": ask}
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        if args.no_bytecode:
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        for arguments in commands.values():
+            run(arguments, environment)  # keeps byte code, imports the models
+        starts: dict[str, list[Start]] = {name: [] for name in commands}
+        loads: list[float] = []
+        for repeat in range(args.repeats):
+            tell(f"{repeat + 1}/{args.repeats}")
+            loads.append(load_seconds(args.home, environment))
+            for name, arguments in commands.items():
+                starts[name].append(run(arguments, environment))
+        report(starts, loads, imports(search, environment, 25), args)
 
 
 def report(
-    found: dict[str, dict[str, float]],
+    starts: Mapping[str, Sequence[Start]],
     loads: Sequence[float],
     slow: Sequence[tuple[str, float, float]],
     args: argparse.Namespace,
 ) -> None:
-    rows = [[f"rag {name}", *map(_seconds, own.values())] for name, own in found.items()]
+    found = {name: figures(own) for name, own in starts.items()}
     show(
         f"Cold start, median of {args.repeats}, seconds",
         ["command", "first output", "± σ", "end", "CPU"],
-        rows,
+        [[f"rag {name}", *map(_seconds, own.values())] for name, own in found.items()],
     )
-    load = median(loads)
-    over = found["ask"]["first_s"] - load
-    show("rag ask", ["", "seconds"], [["load of the chat model", _seconds(load)],
-                                      ["first output over load", _seconds(over)]])  # fmt: skip
+    ask = {
+        "load_s": median(loads),
+        "found_s": median([start.found for start in starts["ask"] if start.found is not None]),
+        "over_load_s": median(
+            [start.first - load for start, load in zip(starts["ask"], loads, strict=True)]
+        ),
+    }
+    named = ["load of the chat model alone", "passages found", "first token over load"]
+    rows = [[name, _seconds(value)] for name, value in zip(named, ask.values(), strict=True)]
+    show("rag ask", ["", "seconds"], rows)
     show("Imports of rag search, ms", ["module", "own", "with its own"], slow)
-    results: dict[str, Any] = {**found, "load_s": load, "ask_over_load_s": over}
+    results: dict[str, Any] = {**found, "ask": {**found["ask"], **ask}}
     results["imports_ms"] = {name: whole for name, _, whole in slow}
-    finish("cold-start", results, repeats=args.repeats)
+    finish("cold-start", results, repeats=args.repeats, bytecode=not args.no_bytecode)
 
 
 def _seconds(value: float) -> str:
@@ -148,6 +191,9 @@ def main() -> None:
     parser.add_argument("--collection", default="default")
     parser.add_argument("--question", default="When was it founded, and by whom?")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--no-bytecode", action="store_true", help="compile all imports in every process"
+    )
     measure(parser.parse_args())
 
 
