@@ -39,8 +39,8 @@ def texts_of(pages: int, budget: Budget) -> Texts:
         Page(number, "", text, (), (), 595, 842, "text") for number, text in enumerate(texts, 1)
     ]
     document = Document(
-        "random", Path("random.pdf"), "Random words", "", 0, 0, pages, 0, "", Coverage.of(made), {}, ""
-    )  # fmt: skip
+        "random", Path("random.pdf"), "Random", "", 0, 0, pages, 0, "", Coverage.of(made), {}, ""
+    )
 
     def size(hit: Hit) -> int:
         return len(hit.chunk.text.split())
@@ -54,11 +54,9 @@ async def read(engine: VLLMMLXEngine, pages: int, at_once: int) -> tuple[float, 
     """Seconds, and the parts that there were."""
     budget = Budget(PART_TOKENS, PART_TOKENS, engine.count_tokens)
     reading = Reading(engine, "Summarise it", texts_of(pages, budget))
-    started, progress = time.perf_counter(), None
+    started = time.perf_counter()
     async with aclosing(reading.read(PART_TOKENS, at_once=at_once)) as steps:
-        async for progress in steps:
-            pass
-    assert progress is not None
+        progress = [step async for step in steps][-1]
     assert progress.pages_done == pages
     return time.perf_counter() - started, progress.parts_total
 
