@@ -14,7 +14,18 @@ from cli.answer import show_answer
 from cli.ask import scope
 from cli.context import Context
 from cli.edge import report
-from cli.options import Documents, Local, MaxTokens, Model, Pages, Passages, Temperature
+from cli.options import (
+    Documents,
+    Local,
+    MaxTokens,
+    Model,
+    Pages,
+    Passages,
+    Since,
+    Temperature,
+    Until,
+    Where,
+)
 from cli.render import print_sources
 from cli.terminal import one_line, out, say
 
@@ -39,6 +50,9 @@ def chat(
     k: Passages = None,
     documents: Documents = None,
     pages: Pages = None,
+    where: Where = None,
+    since: Since = None,
+    until: Until = None,
     model: Model = None,
     max_tokens: MaxTokens = None,
     temperature: Temperature = None,
@@ -59,7 +73,8 @@ def chat(
         if isinstance(near, Remote):
             say(f"The service at {near.url} answers, and keeps this conversation.")
         options = AskOptions(k=k, max_tokens=max_tokens, temperature=temperature, model=model)
-        talk = Chat(near, scope(documents, pages), options, verbose=context.verbose)
+        chosen = scope(documents, pages, where, since, until)
+        talk = Chat(near, chosen, options, verbose=context.verbose)
         await talk.run(_typed_lines() if sys.stdin.isatty() else _piped_lines())
 
     context.run_near(work, local=local, k=k, chat_model=model)

@@ -18,6 +18,16 @@ _SCHEMA = {
     "required": ["deposit", "months"],
 }
 Collection = Annotated[str, Field(pattern=COLLECTION_NAME, examples=["default"])]
+Metadata = Annotated[
+    dict[str, Annotated[str, Field(min_length=1, max_length=1000)]],
+    Field(
+        max_length=20,
+        description="only documents whose title, language, path or metadata holds the value",
+        examples=[{"author": "Fenwick"}],
+    ),
+]
+Since = Annotated[date | None, Field(description="only documents made on this day or later")]
+Until = Annotated[date | None, Field(description="only documents made on this day or before")]
 
 
 class _In(BaseModel):
@@ -52,14 +62,9 @@ class Search(_In):
         [], max_length=1000, description="ids, names, titles or globs; empty: all"
     )
     pages: PageRange | None = None
-    metadata: dict[str, Annotated[str, Field(min_length=1, max_length=1000)]] = Field(
-        {},
-        max_length=20,
-        description="only documents whose title, language, path or metadata holds the value",
-        examples=[{"author": "Fenwick"}],
-    )
-    since: date | None = Field(None, description="only documents made on this day or later")
-    until: date | None = Field(None, description="only documents made on this day or before")
+    metadata: Metadata = {}
+    since: Since = None
+    until: Until = None
     k: int | None = Field(None, ge=1, le=100, description="passages; default: the setting")
     history: list[Turn] = Field([], max_length=200)
 

@@ -394,6 +394,15 @@ def test_chat_answers_line_after_line(rag: Rag) -> None:
     assert "Looking into lighthouse.pdf." in result.stderr
 
 
+def test_metadata_and_dates_narrow_a_chat(rag: Rag) -> None:
+    question = "Who built the windmill?\n"
+    narrowed = rag("chat", "--where", "title=windmill", "--since", "2020", stdin=question)
+    assert "windmill.pdf" in narrowed.stdout, narrowed.stderr
+    assert "lighthouse.pdf" not in narrowed.stdout
+    nothing = rag("chat", "--until", "1999", stdin=question)
+    assert "no document has a date until 1999-12-31" in nothing.stderr
+
+
 # ── on a terminal ─────────────────────────────────────────────────────────────────────────────
 
 

@@ -118,6 +118,15 @@ async def _use_tools(client: Client) -> None:
     assert wrong.is_error
     missing = await client.call_tool("search", {"question": "x", "documents": ["no-such.pdf"]})
     assert missing.is_error
+    for narrowed in ({"until": "1999-12-31"}, {"metadata": {"title": "no such title"}}):
+        for tool in ("search", "ask"):
+            none = await client.call_tool(tool, {"question": QUESTION, **narrowed})
+            assert none.is_error
+            assert "no document has" in none.content[0].text
+    wide = {"question": "deposit", "since": "2000-01-01", "metadata": {"path": "lease"}}
+    found = (await client.call_tool("search", wide)).structured_content
+    assert found is not None
+    assert {passage["document"] for passage in found["result"]} == {"lease.pdf"}
 
 
 async def test_mcp_over_http(address: str) -> None:
