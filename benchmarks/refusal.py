@@ -35,7 +35,7 @@ from rag.evaluation.run import MeasuredPipeline
 from rag.pipeline import Scope
 from rag.runtime import Runtime
 
-SETS = ("squad", "mtrag", "mmlong")
+SETS = ("squad", "mtrag", "mmlong", "financebench")
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 RIDGE = 1e-3  # of the sum of squares, per question: near-collinear signals share their weight
 

@@ -121,14 +121,14 @@ SIGNALS: Final[Mapping[str, Signal]] = MappingProxyType(
 # all above 0.7), so that with another model nothing is refused before it is answered.
 FITTED_TO: Final = "all-MiniLM-L6-v2"
 # Printed by `uv run python -m benchmarks.refusal fit`.
-BIAS: Final = -4.77
+BIAS: Final = -5.0
 WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
     {
-        "similarity": 4.0,
-        "agreement": 1.33,
-        "passage_coverage": 0.29,
-        "sentence_coverage": 1.88,
-        "names_held": 1.16,
+        "similarity": 3.99,
+        "agreement": 1.67,
+        "passage_coverage": 0.82,
+        "sentence_coverage": 1.5,
+        "names_held": 1.11,
     }
 )
 
