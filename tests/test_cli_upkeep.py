@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from cli.edge import Code
 from cli.main import create_cli
+from rag import models
 from rag.config import Settings
 from rag.ingest.lock import writer_lock
 from rag.runtime import Runtime
@@ -205,6 +206,43 @@ def test_reembed_warns_of_a_setting_that_names_the_old_model(
     result = rag("reembed", "--model", "other")
     assert "your settings still name all-MiniLM-L6-v2" in result.stderr
     assert rag("search", "heron").exit_code == Code.ERROR
+
+
+def test_ctrl_c_leaves_the_old_vectors_until_a_reembed_that_goes_on(tmp_path: Path) -> None:
+    """In a process of its own, with MiniLM and the same with a prompt before texts."""
+    other = shutil.copytree(models.embedding_folder(Settings()), tmp_path / "other")
+    prompts = {"prompts": {"query": "query: ", "document": "passage: "}}
+    (other / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    rag = [str(Path(sys.executable).with_name("rag")), "--home", str(tmp_path / "home")]
+    handbook = Path(__file__).parent.parent / "data" / "transit-handbook.pdf"
+    subprocess.run([*rag, "ingest", handbook], capture_output=True, check=True)
+    before = _stats(rag)
+
+    reembed = [*rag, "reembed", "--model", str(other)]
+    process = subprocess.Popen(reembed, stderr=subprocess.PIPE, text=True)
+    with process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("0 of ")
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert process.returncode == Code.INTERRUPTED, told
+    assert "goes on from there" in told
+    assert "Traceback" not in told
+    assert _stats(rag) == before
+    search = [*rag, "search", "monthly ticket", "--local"]
+    assert b"transit-handbook.pdf" in subprocess.run(search, capture_output=True, check=True).stdout
+
+    subprocess.run(reembed, capture_output=True, check=True)
+    after = _stats(rag)
+    assert after["embedder"] != before["embedder"]
+    assert after["chunks"] == before["chunks"]
+    assert b"transit-handbook.pdf" in subprocess.run(search, capture_output=True, check=True).stdout
+
+
+def _stats(rag: list[str]) -> dict[str, object]:
+    done = subprocess.run([*rag, "stats", "--json"], capture_output=True, check=True)
+    stats: dict[str, object] = json.loads(done.stdout)
+    return {name: stats[name] for name in ("embedder", "documents", "chunks", "expected_chunks")}
 
 
 # ── watch ─────────────────────────────────────────────────────────────────────────────────────

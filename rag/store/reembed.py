@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from lancedb.table import AsyncTable
 
-ROWS_A_COMMIT = 2048
+ROWS_A_COMMIT = 512
 
 
 @dataclass(frozen=True, slots=True)
