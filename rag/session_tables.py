@@ -16,26 +16,41 @@ class Base(orm.DeclarativeBase):
     pass
 
 
+class _Text(sa.types.TypeDecorator[str]):
+    """Without NUL, which PostgreSQL takes in no text, also not in one that is looked for."""
+
+    impl: type[sa.String] = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
+        return value and value.replace("\0", "")
+
+
+class _Name(_Text):
+    impl = sa.String
+    cache_ok = True
+
+
 class SessionRow(Base):
     __tablename__ = "sessions"
-    id: orm.Mapped[str] = orm.mapped_column(sa.String(32), primary_key=True)
-    title: orm.Mapped[str] = orm.mapped_column(sa.String(200))
-    collection: orm.Mapped[str] = orm.mapped_column(sa.String(64))
-    created_at: orm.Mapped[str] = orm.mapped_column(sa.String(40))
-    updated_at: orm.Mapped[str] = orm.mapped_column(sa.String(40), index=True)
+    id: orm.Mapped[str] = orm.mapped_column(_Name(32), primary_key=True)
+    title: orm.Mapped[str] = orm.mapped_column(_Name(200))
+    collection: orm.Mapped[str] = orm.mapped_column(_Name(64))
+    created_at: orm.Mapped[str] = orm.mapped_column(_Name(40))
+    updated_at: orm.Mapped[str] = orm.mapped_column(_Name(40), index=True)
 
 
 class TurnRow(Base):
     __tablename__ = "turns"
     id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
     session_id: orm.Mapped[str] = orm.mapped_column(
-        sa.ForeignKey("sessions.id", ondelete="CASCADE"), index=True
+        _Name(32), sa.ForeignKey("sessions.id", ondelete="CASCADE"), index=True
     )
-    question: orm.Mapped[str] = orm.mapped_column(sa.Text)
-    text: orm.Mapped[str] = orm.mapped_column(sa.Text, default="")
-    state: orm.Mapped[str] = orm.mapped_column(sa.String(16), index=True)
+    question: orm.Mapped[str] = orm.mapped_column(_Text)
+    text: orm.Mapped[str] = orm.mapped_column(_Text, default="")
+    state: orm.Mapped[str] = orm.mapped_column(_Name(16), index=True)
     details: orm.Mapped[dict[str, Any]] = orm.mapped_column(sa.JSON, default=dict)
-    created_at: orm.Mapped[str] = orm.mapped_column(sa.String(40))
+    created_at: orm.Mapped[str] = orm.mapped_column(_Name(40))
 
 
 def connect(url: str | sa.URL) -> sa.Engine:
@@ -45,21 +60,20 @@ def connect(url: str | sa.URL) -> sa.Engine:
         if engine.dialect.name == "sqlite":
             sa.event.listen(engine, "connect", _sqlite_pragmas)
         Base.metadata.create_all(engine)
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
+    except ModuleNotFoundError as error:
         raise ConfigError(
-            f"the sessions database cannot be used: {error}",
-            hint="Check service.sessions_url, and that its driver is installed.",
+            f"the driver of the sessions database is not installed: {error.name}",
+            hint='For postgresql+psycopg: uv sync --extra postgres, or install "psycopg[binary]".',
+        ) from error
+    except sa.exc.SQLAlchemyError as error:
+        raise ConfigError(
+            f"the sessions database cannot be used: {error}", hint="Check service.sessions_url."
         ) from error
     return engine
 
 
 def _sqlite_pragmas(connection: Any, _: object) -> None:
     cursor = connection.cursor()
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-        "busy_timeout=5000",
-    ):
+    for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -14,6 +14,7 @@ from rag import remote
 from rag.config import Settings
 from rag.errors import ConfigError
 from rag.runtime import Runtime
+from rag.sessions import Sessions
 from service.app import create_app
 from service.security import require_safe
 
@@ -51,11 +52,17 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+async def _require_sessions(settings: Settings) -> None:
+    """Raises ConfigError. Inside uvicorn's startup it would end as a trace."""
+    await (await Sessions.open(settings.home, settings.service.sessions_url)).close()
+
+
 def serve(
     settings: Settings, tell: Callable[[str], None], *, runtime: Runtime | None = None
 ) -> None:
     """Serve until interrupted; `tell` is given the address. Raises ConfigError."""
     require_safe(settings)
+    asyncio.run(_require_sessions(settings))
     app = create_app(settings, runtime)
     asyncio.run(Server(app, settings, tell).serve([listen(settings)]))
 

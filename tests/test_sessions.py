@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from rag.config import Service, Settings
 from rag.errors import ConfigError, SessionNotFound
+from rag.session_tables import Base, connect
 from rag.sessions import Sessions
+from service.serving import serve
+
+POSTGRES = os.environ.get("RAG_TEST_POSTGRES_URL")  # of a database that may be emptied
+needs_postgres = pytest.mark.skipif(POSTGRES is None, reason="needs RAG_TEST_POSTGRES_URL")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=needs_postgres)])
+def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Of an empty database: the default one, or the PostgreSQL server of the environment."""
+    if request.param == "sqlite":
+        yield None
+        return
+    assert POSTGRES is not None
+    engine = connect(POSTGRES)
+    Base.metadata.drop_all(engine)
+    yield POSTGRES
+    Base.metadata.drop_all(engine)
+    engine.dispose()
 
 
 @pytest.fixture
-async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
-    opened = await Sessions.open(tmp_path)
+async def sessions(tmp_path: Path, url: str | None) -> AsyncIterator[Sessions]:
+    opened = await Sessions.open(tmp_path, url)
     yield opened
     await opened.close()
 
@@ -25,13 +46,15 @@ async def _answered(sessions: Sessions, id_: str, question: str, text: str) -> i
     return turn
 
 
-async def test_a_conversation_is_there_after_a_restart(tmp_path: Path, sessions: Sessions) -> None:
+async def test_a_conversation_is_there_after_a_restart(
+    tmp_path: Path, sessions: Sessions, url: str | None
+) -> None:
     id_ = (await sessions.create("leases")).id
     await _answered(sessions, id_, "What is the rent?", "910 euros [1].")
     await _answered(sessions, id_, "And the deposit?", "Three months' rent [1].")
     await sessions.close()
 
-    again = await Sessions.open(tmp_path)
+    again = await Sessions.open(tmp_path, url)
     session, turns = await again.get(id_), await again.turns(id_)
     await again.close()
     assert (session.title, session.collection, session.turns) == ("What is the rent?", "leases", 2)
@@ -43,13 +66,13 @@ async def test_a_conversation_is_there_after_a_restart(tmp_path: Path, sessions:
 
 
 async def test_a_crash_in_mid_answer_leaves_a_session_that_goes_on(
-    tmp_path: Path, sessions: Sessions
+    tmp_path: Path, sessions: Sessions, url: str | None
 ) -> None:
     id_ = (await sessions.create("default")).id
     await _answered(sessions, id_, "one?", "One.")
     await sessions.begin(id_, "two?")  # the process dies here
 
-    again = await Sessions.open(tmp_path)
+    again = await Sessions.open(tmp_path, url)
     assert await again.recover() == 1
     assert [turn.state for turn in await again.turns(id_)] == ["done", "stopped"]
     await _answered(again, id_, "three?", "Three.")
@@ -93,6 +116,18 @@ async def test_the_session_last_used_comes_first(sessions: Sessions) -> None:
     assert [s.id for s in await sessions.find(limit=1, offset=1)] == [first.id]
 
 
+async def test_a_nul_is_left_out(sessions: Sessions) -> None:
+    """PostgreSQL refuses it, and over HTTP a question may hold one."""
+    id_ = (await sessions.create("default", "on \0rent")).id
+    turn = await sessions.begin(id_, "What is\0 the rent?")
+    await sessions.end(turn, "done", "910\0 euros", {"question": "What is\0 the rent?"})
+    [kept] = await sessions.turns(id_)
+    assert (kept.question, kept.text) == ("What is the rent?", "910 euros")
+    assert [found.title for found in await sessions.find("the\0 rent")] == ["on rent"]
+    with pytest.raises(SessionNotFound):
+        await sessions.get("no\0where")
+
+
 async def test_rename_and_delete(sessions: Sessions) -> None:
     id_ = (await sessions.create("default", "old")).id
     await _answered(sessions, id_, "q", "a")
@@ -103,10 +138,12 @@ async def test_rename_and_delete(sessions: Sessions) -> None:
             await call(id_)
 
 
-async def test_no_turn_is_lost_when_many_write_at_once(tmp_path: Path, sessions: Sessions) -> None:
+async def test_no_turn_is_lost_when_many_write_at_once(
+    tmp_path: Path, sessions: Sessions, url: str | None
+) -> None:
     import asyncio
 
-    other = await Sessions.open(tmp_path)  # another process would look the same
+    other = await Sessions.open(tmp_path, url)  # another process would look the same
     ids = [(await sessions.create("default")).id for _ in range(4)]
     await asyncio.gather(
         *(
@@ -120,12 +157,22 @@ async def test_no_turn_is_lost_when_many_write_at_once(tmp_path: Path, sessions:
     await other.close()
 
 
-async def test_readers_do_not_wait_for_the_writer(tmp_path: Path, sessions: Sessions) -> None:
+async def test_readers_do_not_wait_for_the_writer(tmp_path: Path) -> None:
+    sessions = await Sessions.open(tmp_path)
     await sessions.create("default")
     with sqlite3.connect(tmp_path / "sessions.db") as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    await sessions.close()
 
 
 async def test_a_url_that_names_no_database_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         await Sessions.open(tmp_path, "nosuchdatabase://somewhere/db")
+
+
+def test_rag_serve_says_which_driver_is_missing(tmp_path: Path) -> None:
+    """A stand-in for any driver that is not installed: this one never is, being for Oracle."""
+    settings = Settings(home=tmp_path, service=Service(sessions_url="oracle+oracledb://u@h/db"))
+    with pytest.raises(ConfigError, match=r"driver of .* not installed: oracledb") as caught:
+        serve(settings, print)
+    assert "psycopg" in caught.value.hint
