@@ -4,13 +4,16 @@
 
 DEV_SETS holds SET/pdfs and SET/questions.jsonl (docs/evaluation.md). Each set is ingested once, by
 an ordinary ingest, into a collection of its own under --home, and kept: a second run finds it
-unchanged. Questions are embedded once for all variants. Prints a table a set, then one JSON line.
+unchanged. Questions are embedded once for all variants. --misspelt swaps two letters in the longest
+word of each question, which is what the corrected list is for. Prints a table a set, then one JSON
+line.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -194,6 +197,14 @@ def interval(given: Mapping[str, float] | None, sign: str = "") -> str:
     return f"{value:{sign}.1f} [{low:{sign}.0f}, {high:{sign}.0f}]"
 
 
+def misspelt(question: Question) -> Question:
+    """With the two letters in the middle of its longest word changed about."""
+    word = max(re.findall(r"\w+", question.question), key=len)
+    middle = len(word) // 2
+    wrong = word[: middle - 1] + word[middle] + word[middle - 1] + word[middle + 1 :]
+    return replace(question, question=question.question.replace(word, wrong))
+
+
 async def run(options: argparse.Namespace) -> None:
     results: dict[str, Any] = {}
     settings = load_settings(home=options.home)
@@ -205,12 +216,14 @@ async def run(options: argparse.Namespace) -> None:
             folder = options.folder / name
             await ingest(of_set, runtime, folder / "pdfs")
             questions = read_questions(folder / "questions.jsonl")[: options.questions]
+            if options.misspelt:
+                questions = [misspelt(question) for question in questions]
             if questions:
                 results[name] = await run_set(of_set, runtime, questions, options.variants)
                 print_set(f"{name}, {len(questions)} questions", results[name])
     finally:
         await runtime.close()
-    finish("retrieval", results, questions=options.questions)
+    finish("retrieval", results, questions=options.questions, misspelt=options.misspelt)
 
 
 def main() -> None:
@@ -221,6 +234,7 @@ def main() -> None:
     parser.add_argument("--sets", type=_names, default=SETS, help="a,b: default all")
     parser.add_argument("--variants", type=_names, default=(), help="a,b: default all")
     parser.add_argument("--questions", type=int, help="only the first N; 0 only ingests")
+    parser.add_argument("--misspelt", action="store_true", help="a word of each question wrong")
     asyncio.run(run(parser.parse_args()))
 
 
