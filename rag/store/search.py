@@ -117,7 +117,9 @@ class Searcher:
         if not self._text:
             return []
         query = self._chunks.query().nearest_to_text(match)
-        return await _matches(query, limit, where, "_score")
+        matches = await _matches(query, limit, where, "_score")
+        # LanceDB gives equal scores in an order of chance: the same question, the same ranks.
+        return sorted(matches, key=lambda match: (-match.score, match.row))
 
     async def found(self, lists: Mapping[str, Sequence[Match]]) -> dict[str, list[Found]]:
         """The lists with what their rows hold. Chunks without a document fall out."""
