@@ -119,6 +119,8 @@ def test_supported(answer, page, quote):
         "Costs fell by $12 because of lower freight rates [3].",
         "Berlin [1]",
         "Bananas are rich in potassium [2][12].",
+        "The [1]",
+        "It was the",
     ],
 )
 def test_unsupported(answer):

@@ -68,7 +68,7 @@ class Judge:
         `hints` are the passages (indices) that the model named: preferred if they support it.
         """
         said = self._said(text)
-        if not said.words:
+        if not (said.terms or said.numbers):  # "The", where an answer was cut off: on any page
             return ()
         shares = [self._coverage(said, unit) for unit in self.evidence.units]
         found = [*self._verbatim(said), *self._lexical(said, shares)]
