@@ -4,9 +4,9 @@
 
 "full" texts have as many tokens as the model takes, "mixed" ones the lengths of ordinary chunks. A
 CPU-second is a second of one core: that figure stays comparable on a busy machine. --peer names the
-Python of another environment that has sentence-transformers and PyTorch. The cosine is the worst of
-all texts against the peer's vectors, or else against the first backend's. Prints a table, then one
-JSON line.
+Python of another environment that has sentence-transformers and PyTorch, which takes a CUDA device
+where there is one. The cosine is the worst of all texts against the peer's vectors, or else against
+the first backend's. Prints a table, then one JSON line.
 """
 
 from __future__ import annotations
@@ -36,14 +36,18 @@ import json, sys, time, warnings
 warnings.simplefilter("ignore")
 import torch
 from sentence_transformers import SentenceTransformer
-model = SentenceTransformer(sys.argv[1], device="cpu")
-if int(sys.argv[2]): torch.set_num_threads(int(sys.argv[2]))
+folder, threads, dtype, batch = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+device = "cuda" if torch.cuda.is_available() else "cpu"
+model = SentenceTransformer(folder, device=device, model_kwargs={"dtype": getattr(torch, dtype)})
+if threads: torch.set_num_threads(threads)
 model.encode(["warm"])
-print(json.dumps(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"), flush=True)
+where = "CUDA" if device == "cuda" else f"{torch.get_num_threads()} threads"
+print(json.dumps(f"PyTorch {torch.__version__}, {dtype}, {where}"), flush=True)
 for line in sys.stdin:
     texts = json.loads(line)
     wall, cpu = time.perf_counter(), time.process_time()
-    vectors = model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
+    vectors = model.encode(texts, batch_size=batch, normalize_embeddings=True,
+                           show_progress_bar=False).astype("float32")
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     print(json.dumps([wall, cpu, vectors.tolist()]), flush=True)
 """
@@ -89,9 +93,10 @@ class Ours:
 class Peer:
     """sentence-transformers in a process of its own environment; asked by JSON lines."""
 
-    def __init__(self, python: Path, model: Path, threads: int) -> None:
+    def __init__(self, python: Path, model: Path, args: argparse.Namespace) -> None:
+        settings = str(args.threads or 0), args.peer_dtype, str(args.peer_batch)
         self._process = subprocess.Popen(
-            [python, "-c", PEER, model, str(threads)],
+            [python, "-c", PEER, model, *settings],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -154,7 +159,7 @@ async def measure(args: argparse.Namespace) -> None:
             stack.push_async_callback(embedder.close)
             runners.append(Ours(f"{type(embedder).__name__}", embedder))
         if args.peer is not None:
-            peer = Peer(args.peer, embedder.recipe.folder, args.threads or 0)
+            peer = Peer(args.peer, embedder.recipe.folder, args)
             stack.callback(peer.close)
             runners.insert(0, peer)
         texts = make_texts(embedder, args.texts)
@@ -203,6 +208,8 @@ def main() -> None:
     parser.add_argument("--model", help="a bundled name, hub id or folder")
     parser.add_argument("--backends", default="onnx,mlx", help="of onnx, mlx and auto")
     parser.add_argument("--peer", type=Path, help="a Python that has sentence-transformers")
+    parser.add_argument("--peer-dtype", default="float32", help="or float16")
+    parser.add_argument("--peer-batch", type=int, default=32, help="texts that it embeds at once")
     parser.add_argument("--texts", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, help="default: one a core")
