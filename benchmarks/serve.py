@@ -1,185 +1,209 @@
 """The service: what it adds to the engine, what it bears, and whether an ingest disturbs it.
 
-    uv run python -m benchmarks.serve [--scripted] [--clients 1,2,4,8,16] [--pages 500]
+    uv run python -m benchmarks.serve [--only first-token,clients,memory,stalls] [--scripted]
 
-With --scripted, an engine without a model answers at once: what remains is the service's own cost.
+The model is the settings' (RAG_CHAT_MODEL=FOLDER), or with --random one of random weights in the
+shape of Llama-3.2-3B (--tiny: in small), which needs no download. With --scripted, an engine
+without a model answers at once: what remains is the service's own cost. Needs the product with
+httpx2, and psutil for `memory`.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from pathlib import Path
-
-import httpx2
-import psutil
+from typing import Any
 
 from benchmarks._report import finish, median, ratio, show, tell
-from rag.config import Service, Settings
+from benchmarks._serve_bench import Asked, Bench, Overheard, service
+from rag.config import Service, Settings, load_settings
 from rag.events import Delta
 from rag.pipeline import AskOptions
-from rag.runtime import Runtime
-from rag.testing import FakeEngine
-from service.app import create_app
-from service.serving import Server, listen
 
-QUESTION = "How many electric kilns may the tenant run?"
-TEXT = "The tenant may run two electric kilns of at most 18 kilowatts each. "
+PARTS = ("first-token", "clients", "memory", "stalls")
 PROBE_S = 0.005
+SAMPLES = 10
+TURNS = 10  # of a session
+MEMORY_TOKENS = 8  # of an answer: what the service keeps of it does not grow with its length
 
 
-@asynccontextmanager
-async def service(settings: Settings, *, scripted: bool) -> AsyncIterator[tuple[Server, str]]:
-    """The service in this very loop, so that its stalls can be measured."""
-    engine = FakeEngine(TEXT * 4, context_tokens=32_768) if scripted else None
-    told: asyncio.Queue[str] = asyncio.Queue()
-    app = create_app(settings, Runtime(settings, engine=engine))
-    server = Server(app, settings, told.put_nowait)
-    serving = asyncio.create_task(server.serve([listen(settings)]))
-    yield server, await told.get()
-    server.should_exit = True
-    await serving
+# ── what is measured ──────────────────────────────────────────────────────────────────────────
 
 
-async def ingest(client: httpx2.AsyncClient, pages: int) -> None:
-    """Upload a PDF of so many pages and wait until it is in the index."""
-    files = {"file": (f"{pages}.pdf", await asyncio.to_thread(make_pdf, pages))}
-    job = (await client.post("/documents", files=files)).json()["job"]
-    while job["status"] not in ("done", "failed"):
-        await asyncio.sleep(0.5)
-        job = (await client.get(f"/jobs/{job['id']}")).json()
-    assert job["status"] == "done", job
+async def first_token(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
+    """In turns, so that the machine's load meets all alike; one question, so that the engine has
+    read the prompt before and does as little as it can."""
+    question = next(bench.questions)
+    await bench.ask(question, 1)
+    took: dict[str, list[float]] = {"engine": [], "pipeline": [], "service": []}
+    for _ in range(options.times):
+        took["engine"].append(1000 * await _engine_first_token(bench.engines[-1]))
+        took["pipeline"].append(1000 * await _pipeline_first_token(bench, question))
+        took["service"].append(1000 * (await bench.ask(question, 1)).first)
+    base = took["engine"]
+    more = {name: [a - b for a, b in zip(took[name], base, strict=True)] for name in took}
+    http = [s - p for s, p in zip(took["service"], took["pipeline"], strict=True)]
+    rows = [(name, median(took[name]), median(more[name])) for name in took]
+    show("Time to first token, ms (medians)", ["by", "ms", "over the engine"], rows)
+    print(f"HTTP, session and stream alone (service over pipeline): {median(http):.1f} ms")
+    medians = {f"{name}_ms": value for name, value, _ in rows}
+    added = median(more["service"])
+    return {**medians, "over_engine_ms": added, "over_pipeline_ms": median(http)}
 
 
-def make_pdf(pages: int) -> bytes:
-    import pymupdf
-
-    document = pymupdf.open()
-    for number in range(pages):
-        page = document.new_page()
-        text = "\n\n".join(f"{number}.{part} {TEXT * 4}" for part in range(6))
-        page.insert_textbox(pymupdf.Rect(60, 60, 540, 780), text, fontsize=10)
-    content: bytes = document.tobytes(deflate=True)
-    return content
-
-
-async def first_token_http(client: httpx2.AsyncClient, tokens: int) -> tuple[float, float]:
-    """Seconds to the first token and to the end of one streamed answer."""
-    body = {"question": QUESTION, "k": 1, "max_tokens": tokens, "stream": True}
-    started, first = time.perf_counter(), 0.0
-    async with client.stream("POST", "/query", json=body) as stream:
-        async for event in httpx2.EventSource(stream):
-            if event.event == "delta" and not first:
-                first = time.perf_counter() - started
-    return first, time.perf_counter() - started
-
-
-async def first_token_direct(server: Server) -> float:
-    """The same without HTTP, on the same pipeline."""
-    pipeline = server._app.state.service.pipeline()
+async def _engine_first_token(engine: Overheard) -> float:
     started = time.perf_counter()
-    async with aclosing(pipeline.ask(QUESTION, options=AskOptions(k=1, max_tokens=1))) as events:
+    async with aclosing(engine.again()) as pieces:
+        async for piece in pieces:
+            if piece.text:
+                return time.perf_counter() - started
+    return float("nan")
+
+
+async def _pipeline_first_token(bench: Bench, question: str) -> float:
+    pipeline = bench.server._app.state.service.pipeline()
+    asked = AskOptions(max_tokens=1, **bench.options)
+    started = time.perf_counter()
+    async with aclosing(pipeline.ask(question, options=asked)) as events:
         async for event in events:
             if isinstance(event, Delta):
                 return time.perf_counter() - started
     return float("nan")
 
 
-async def overhead(server: Server, client: httpx2.AsyncClient, times: int) -> dict[str, float]:
-    """Medians in ms, taken in turns so that the machine's load meets both alike."""
-    direct, served = [], []
-    for _ in range(times):
-        direct.append(1000 * await first_token_direct(server))
-        served.append(1000 * (await first_token_http(client, 1))[0])
+async def clients(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
+    """So many clients at once, each with one question after the other."""
+    found: dict[str, dict[str, float]] = {}
+    for many in options.clients:
+        tell(f"{many} clients")
+        found[str(many)] = await _throughput(bench, many, options)
+    base = next(iter(found.values()))["answers_per_s"]
+    rows = [[many, *row.values(), ratio(row["answers_per_s"], base)] for many, row in found.items()]
+    columns = ["clients", "answers/s", "tokens/s", "first token ms", "p95 ms", "answers/s of first"]
+    show(f"Clients at once, answers of at most {options.tokens} tokens", columns, rows)
+    return found
+
+
+async def _throughput(bench: Bench, many: int, options: argparse.Namespace) -> dict[str, float]:
+    async def one() -> list[Asked]:
+        asked = itertools.islice(bench.questions, options.each)
+        return [await bench.ask(question, options.tokens) for question in asked]
+
+    started = time.perf_counter()
+    answers = [
+        each for some in await asyncio.gather(*(one() for _ in range(many))) for each in some
+    ]
+    seconds = time.perf_counter() - started
+    waits = sorted(answer.first for answer in answers)
     return {
-        "pipeline_ms": median(direct),
-        "service_ms": median(served),
-        "added_ms": median([s - d for s, d in zip(served, direct, strict=True)]),
+        "answers_per_s": len(answers) / seconds,
+        "tokens_per_s": sum(answer.tokens for answer in answers) / seconds,
+        "first_ms": 1000 * median(waits),
+        "first_p95_ms": 1000 * waits[min(len(waits) - 1, round(0.95 * len(waits)))],
     }
 
 
-async def throughput(client: httpx2.AsyncClient, clients: int, tokens: int) -> float:
-    """Answers a second with so many clients at once, two answers each."""
+async def memory(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
+    """Resident MiB after each tenth of the requests; the first tenth is the warming up."""
+    import psutil
 
-    async def one() -> None:
-        for _ in range(2):
-            await first_token_http(client, tokens)
+    process, sizes, session = psutil.Process(), list[float](), ""
+    for number in range(options.requests):
+        if number % TURNS == 0:
+            session = (await bench.client.post("/sessions", json={})).json()["id"]
+        await bench.ask(next(bench.questions), MEMORY_TOKENS, session)
+        if (number + 1) * SAMPLES // options.requests > len(sizes):
+            sizes.append(process.memory_info().rss / 2**20)
+            tell(f"  {number + 1} requests: {sizes[-1]:.0f} MiB")
+    found = {"min_mb": min(sizes), "max_mb": max(sizes), "last_to_first": sizes[-1] / sizes[0]}
+    title = f"Resident memory at {len(sizes)} points of {options.requests} requests, MiB"
+    cells = [f"{value:.2f}" if value < 10 else value for value in found.values()]
+    show(title, ["min", "max", "last/first"], [cells])
+    return {**found, "samples_mb": sizes}
 
-    started = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(clients)))
-    return 2 * clients / (time.perf_counter() - started)
 
-
-async def stalls(work: asyncio.Task[None]) -> dict[str, float]:
-    """How late the event loop is, in ms, until the work is done."""
+async def stalls(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
+    """How late the event loop is, in ms, while a large PDF is uploaded and ingested."""
     late = []
+    work = asyncio.create_task(bench.ingest(options.pages))
     while not work.done():
         started = time.perf_counter()
         await asyncio.sleep(PROBE_S)
         late.append(1000 * (time.perf_counter() - started - PROBE_S))
     await work
-    return {"p50": median(late), "p99": statistics.quantiles(late, n=100)[-1], "max": max(late)}
+    found = {"p50": median(late), "p99": statistics.quantiles(late, n=100)[-1], "max": max(late)}
+    title = f"Event loop late while {options.pages} pages are ingested, ms"
+    show(title, list(found), [list(found.values())])
+    return found
 
 
-async def memory(client: httpx2.AsyncClient, requests: int) -> dict[str, float]:
-    """Resident MiB after a tenth of the requests and after all of them."""
-    process, sizes = psutil.Process(), []
-    for number in range(requests):
-        await first_token_http(client, 8)
-        if number + 1 in (max(1, requests // 10), requests):
-            sizes.append(process.memory_info().rss / 2**20)
-    return {"early_mb": sizes[0], "late_mb": sizes[-1]}
+# ── run ───────────────────────────────────────────────────────────────────────────────────────
 
 
 async def run(options: argparse.Namespace) -> None:
+    measures = dict(zip(PARTS, (first_token, clients, memory, stalls), strict=True))
     with tempfile.TemporaryDirectory() as home:
-        limits = Service(port=0, requests_per_minute=1_000_000)
-        settings = Settings(home=Path(home), service=limits)
-        async with (
-            service(settings, scripted=options.scripted) as (server, url),
-            httpx2.AsyncClient(base_url=url, timeout=600, trust_env=False) as client,
-        ):
-            await measure(options, server, client)
+        async with service(settings(options, Path(home)), options) as bench:
+            tell("ingesting 20 pages, warming up")
+            await bench.ingest(20)
+            await bench.ask(next(bench.questions), 1)
+            results = {}
+            for part in options.only:
+                tell(part)
+                results[part] = await measures[part](bench, options)
+            model = bench.engines[-1].model
+    about = {name: getattr(options, name) for name in ("k", "tokens", "requests", "pages")}
+    finish("serve", results, model=model, **about)
 
 
-async def measure(options: argparse.Namespace, server: Server, client: httpx2.AsyncClient) -> None:
-    tell("ingesting 20 pages, warming up")
-    await ingest(client, 20)
-    await first_token_http(client, 1)
-    tell("time to first token")
-    added = await overhead(server, client, options.times)
-    show("Time to first token, ms (median)", list(added), [list(added.values())])
-    rates: dict[int, float] = {}
-    for clients in options.clients:
-        tell(f"{clients} clients")
-        rates[clients] = await throughput(client, clients, options.tokens)
-    rows = [(str(n), rate, ratio(rate, rates[options.clients[0]])) for n, rate in rates.items()]
-    show("Throughput", ["clients", "answers/s", "of the first"], rows)
-    tell(f"{options.requests} requests")
-    grown = await memory(client, options.requests)
-    show("Resident memory, MiB", list(grown), [list(grown.values())])
-    tell(f"ingesting {options.pages} pages")
-    late = await stalls(asyncio.create_task(ingest(client, options.pages)))
-    title = f"Event loop late while {options.pages} pages are ingested, ms"
-    show(title, list(late), [list(late.values())])
-    results = {"first_token": added, "answers_per_s": rates, "memory": grown, "stall_ms": late}
-    finish("serve", results, scripted=options.scripted, pages=options.pages, tokens=options.tokens)
+def settings(options: argparse.Namespace, home: Path) -> Settings:
+    limits = Service(port=0, requests_per_minute=1_000_000)
+    model = str(random_model(home / "random", options)) if options.random else None
+    return load_settings(home=home, service=limits, chat_model=model)
+
+
+def random_model(folder: Path, options: argparse.Namespace) -> Path:
+    from benchmarks._gpu_models import LLAMA_3B, TINY, write_llama
+    from benchmarks.gpu import chat_tokenizer
+
+    tell("writing a model of random weights")
+    shape = TINY if options.tiny else LLAMA_3B
+    return write_llama(folder, shape, chat_tokenizer(None), options.bits)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scripted", action="store_true")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default=list(PARTS), type=_parts, help=", ".join(PARTS))
+    parser.add_argument("--scripted", action="store_true", help="an engine without a model")
+    parser.add_argument("--random", action="store_true", help="a 3B model of random weights")
+    parser.add_argument("--tiny", action="store_true", help="with --random: in small, for a CPU")
+    parser.add_argument("--bits", type=int, default=16, help="of --random; 16: not quantised")
     parser.add_argument("--clients", default="1,2,4,8,16", type=_numbers)
-    parser.add_argument("--tokens", type=int, default=32)
-    parser.add_argument("--times", type=int, default=20)
-    parser.add_argument("--requests", type=int, default=200)
-    parser.add_argument("--pages", type=int, default=500)
+    parser.add_argument("--each", type=int, default=2, help="questions of each client")
+    parser.add_argument("--k", type=int, default=1, help="passages of a question")
+    parser.add_argument("--temperature", type=float, help="default: the settings'; 1 for --random")
+    parser.add_argument("--tokens", type=int, default=32, help="at most, of a client's answer")
+    parser.add_argument("--times", type=int, default=20, help="turns of first-token")
+    parser.add_argument(
+        "--requests", type=int, default=600, help="of memory; 600: an hour of a lab at 10 a minute"
+    )
+    parser.add_argument("--pages", type=int, default=500, help="of the PDF of stalls")
     asyncio.run(run(parser.parse_args()))
+
+
+def _parts(text: str) -> list[str]:
+    wanted = text.split(",")
+    if unknown := set(wanted) - set(PARTS):
+        raise argparse.ArgumentTypeError(f"no part {', '.join(sorted(unknown))}")
+    return wanted
 
 
 def _numbers(text: str) -> list[int]:

@@ -55,6 +55,7 @@ def mcp(ctx: typer.Context) -> None:
 async def _mcp(context: Context) -> None:
     from rag.config import in_collection
     from rag.pipeline import Pipeline
+    from service.answers import Answers, at_once
     from service.mcp import make_server
 
     settings = context.settings()
@@ -66,7 +67,7 @@ async def _mcp(context: Context) -> None:
 
     pipelines: dict[str, Pipeline] = {}
     try:
-        await make_server(pipeline_of).run_stdio_async()
+        await make_server(pipeline_of, Answers(at_once(settings)).start).run_stdio_async()
     finally:
         for pipeline in pipelines.values():
             pipeline.close()

@@ -30,7 +30,7 @@ class LoadedModel:
     default: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Slot:
     engine: Engine
     size: int
@@ -52,6 +52,8 @@ class Engines:
         self._open_engine = open_engine
         self._measure = measure
         self._slots: dict[str, _Slot] = {}
+        # Unloaded, but still in memory for the answers that they began.
+        self._leaving: list[_Slot] = []
         self._loading: dict[str, asyncio.Task[_Slot]] = {}
         self._one_at_a_time = asyncio.Lock()
 
@@ -96,6 +98,7 @@ class Engines:
         if slot is None:
             raise ModelNotFound(f"the model {name!r} is not loaded", hint="See GET /models.")
         slot.retired = True
+        self._leaving.append(slot)
         await self._close_if_done(slot)
 
     async def close(self) -> None:
@@ -148,11 +151,15 @@ class Engines:
             (key for key, slot in self._slots.items() if not slot.users),
             key=lambda key: self._slots[key].used,
         )
-        while sum(slot.size for slot in self._slots.values()) + size > self.budget:
+        while self._held() + size > self.budget:
             if not idle:
                 raise EngineBusy(f"no room for {name}: every loaded model is answering")
             await self.unload(idle.pop(0))
 
+    def _held(self) -> int:
+        return sum(slot.size for slot in (*self._slots.values(), *self._leaving))
+
     async def _close_if_done(self, slot: _Slot) -> None:
         if slot.retired and not slot.users:
             await slot.engine.close()
+            self._leaving.remove(slot)

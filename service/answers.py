@@ -8,11 +8,20 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rag.config import Settings
 from rag.errors import EngineBusy, EngineError, RagError
 from rag.events import AnswerEvent
 
 _log = logging.getLogger(__name__)
+# Answers that decode together on the smallest machine.
+_TOGETHER = 8
+
+
+def at_once(settings: Settings) -> int:
+    """How many answers may be under way: those that decode together, and those that may wait."""
+    return _TOGETHER + settings.queue_limit
 
 
 class Running:
@@ -48,6 +57,13 @@ class Running:
         # The outermost edge of a stream: its status is long sent, so it is told as an event.
         _log.error("an answer failed", exc_info=error)
         raise RagError("something went wrong inside the service", hint="Its log says more.")
+
+    async def last(self) -> AnswerEvent | None:
+        """Waits for the end. Raises what the answer raised."""
+        last = None
+        while (event := await self.next()) is not None:
+            last = event
+        return last
 
     def stop(self) -> None:
         self.task.cancel()
@@ -103,3 +119,30 @@ async def unless_gone(
 async def _gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+class UntilGone:
+    """ASGI middleware that ends a request when its client goes away, for apps that do not look."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        messages: asyncio.Queue[Message] = asyncio.Queue()
+
+        async def read() -> None:
+            message: Message = {}
+            while message.get("type") != "http.disconnect":
+                message = await receive()
+                messages.put_nowait(message)
+
+        reading = asyncio.create_task(read())
+        working = asyncio.ensure_future(self.app(scope, messages.get, send))
+        try:
+            await asyncio.wait({reading, working}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done() or reading.exception():
+                (working if working.done() else reading).result()
+        finally:
+            for task in (reading, working):
+                task.cancel()
+            await asyncio.gather(reading, working, return_exceptions=True)

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rag.config import Settings
 from rag.runtime import Runtime
@@ -24,6 +26,7 @@ from service import (
     query,
     sessions_api,
 )
+from service.answers import UntilGone
 from service.mcp import make_server
 from service.metrics import Measured
 from service.security import Guard, require_safe
@@ -41,7 +44,10 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
     require_safe(settings)
     # The guard stands before MCP, too, and does what its own check would.
     no_second_check = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    mcp_server = make_server(lambda name: app.state.service.pipeline(name))
+    mcp_server = make_server(
+        lambda name: app.state.service.pipeline(name),
+        lambda tell: app.state.service.answers.start(tell),
+    )
     mcp_app = mcp_server.streamable_http_app(
         stateless_http=True, json_response=True, transport_security=no_second_check
     )
@@ -78,8 +84,22 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
         models_api, openai, operations, page,
     ):  # fmt: skip
         app.include_router(module.router)
-    app.router.routes.extend(mcp_app.routes)
+    for route in mcp_app.routes:
+        assert isinstance(route, Route)
+        app.router.routes.append(Route(route.path, UntilGone(route.endpoint)))
+    app.add_middleware(_Head)
     return app
+
+
+class _Head:
+    """HEAD is a GET of which the server sends no body (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_head = scope["type"] == "http" and scope["method"] == "HEAD"
+        await self.app({**scope, "method": "GET"} if is_head else scope, receive, send)
 
 
 _PROBLEM = {

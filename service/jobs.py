@@ -11,7 +11,7 @@ import json
 import secrets
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
+from rag.errors import IndexMissing, RagError
 from rag.events import FileFailed, FileIngested, IngestEvent, Progress, Summary
 from service.ingest_worker import EVENTS
-from service.problems import Refused, problem
+from service.problems import Refused, problem, problem_of, problem_of_file
 
 if TYPE_CHECKING:
     from service.state import State
@@ -69,10 +70,11 @@ class Job:
                 return True
         return False
 
-    def settle(self) -> None:
+    def settle(self, ids: Mapping[Path, str]) -> None:
         """What is still queued when the writer has ended is done, as the index had it already."""
         for file in self.files:
-            file.status = "done" if file.status == "queued" else file.status
+            if file.status == "queued":
+                file.status, file.document_id = "done", ids.get(file.path)
         failed = all(file.status == "failed" for file in self.files)
         self.status = "failed" if failed else "done"
         self.touch()
@@ -81,7 +83,7 @@ class Job:
         for file in self.files:
             if file.status == "queued":
                 file.status, file.problem = "failed", why
-        self.settle()
+        self.settle({})
 
 
 class Jobs:
@@ -132,7 +134,11 @@ class Jobs:
                 for job in batch:
                     job.status = "running"
                     job.touch()
-                await self._run(collection, batch)
+                try:
+                    await self._run(collection, batch)
+                except RagError as error:
+                    for job in batch:
+                        job.fail(problem_of(error))
         finally:
             del self._writers[collection]
 
@@ -147,10 +153,19 @@ class Jobs:
                     job.fail(why)
                 return
             await asyncio.sleep(_LOCKED_RETRY_S)  # somebody else writes: `rag ingest`, say
-        await self._state.pipeline(collection).refresh()
+        ids = await self._ids(collection)
         for job in batch:
-            job.settle()
+            job.settle(ids)
         self._remove_failed(batch)
+
+    async def _ids(self, collection: str) -> dict[Path, str]:
+        pipeline = self._state.pipeline(collection)
+        await pipeline.refresh()
+        try:
+            documents = (await pipeline.documents()).by_path.values()
+        except IndexMissing:  # none of the files could be read
+            return {}
+        return {document.path: document.id for document in documents}
 
     async def _attempt(self, collection: str, batch: Sequence[Job]) -> dict[str, Any] | None:
         """Run the process to its end. Returns a problem document if it could not do its work."""
@@ -206,9 +221,7 @@ def _note(event: IngestEvent, files: dict[Path, tuple[Job, JobFile]], batch: Seq
         job.touch()
     elif isinstance(event, FileFailed) and event.failure.path in files:
         job, file = files[event.failure.path]
-        failure = event.failure
-        file.status = "failed"
-        file.problem = problem(422, failure.reason, code=failure.kind, hint=failure.hint)
+        file.status, file.problem = "failed", problem_of_file(event.failure)
         job.touch()
 
 

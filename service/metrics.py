@@ -7,6 +7,7 @@ import time
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120)
 
 
@@ -42,7 +43,7 @@ class Metrics:
 
 
 class Measured:
-    """ASGI middleware: counts requests by route, never by the path that a client made up."""
+    """ASGI middleware: counts requests by route and method, never by what a client made up."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -63,5 +64,6 @@ class Measured:
         finally:
             metrics: Metrics = scope["app"].state.service.metrics
             route = getattr(scope.get("route"), "path", "none")
-            metrics.requests.labels(scope["method"], route, status).inc()
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            metrics.requests.labels(method, route, status).inc()
             metrics.seconds.labels(route).observe(time.perf_counter() - started)

@@ -23,9 +23,8 @@ from service import sse
 from service.answers import Running, unless_gone
 from service.conversation import Conversation
 from service.deps import Service
-from service.problems import Refused, problem_of
-from service.query import last_event
-from service.schemas import Query, Turn
+from service.problems import CLIENT_GONE, Refused, problem_of
+from service.schemas import QUESTION_CHARS, Query, Turn
 from service.state import State
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -73,8 +72,17 @@ class ChatCompletion(BaseModel):
 @router.get("/models", summary="Collections, as models")
 async def models(state: Service) -> dict[str, Any]:
     names = [_NAME, *(f"{_NAME}/{name}" for name in state.collections())]
-    data = [{"id": name, "object": "model", "created": 0, "owned_by": "rag"} for name in names]
-    return {"object": "list", "data": data}
+    return {"object": "list", "data": [_model(name) for name in names]}
+
+
+@router.get("/models/{name:path}", summary="A collection, as a model")
+async def model(name: str, state: Service) -> dict[str, Any]:
+    _collection(state, name)
+    return _model(name)
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": _NAME}
 
 
 @router.post("/chat/completions", summary="Chat with the documents", response_model=None)
@@ -87,9 +95,9 @@ async def complete(
     if body.stream:
         await unless_gone(request, running, running.next())
         return sse.Stream(reply.chunks(running), running.stop)
-    done = await unless_gone(request, running, last_event(running))
+    done = await unless_gone(request, running, running.last())
     if not isinstance(done, Done):
-        raise Refused(499, "the client went away")
+        raise Refused(CLIENT_GONE, "the client went away")
     return reply.whole(done.answer)
 
 
@@ -97,16 +105,24 @@ def _query(state: State, body: ChatCompletion) -> Query:
     turns = [message for message in body.messages if message.role in ("user", "assistant")]
     if not turns or turns[-1].role != "user":
         raise InvalidQuestion("the last message is not the user's")
-    name, _, collection = body.model.partition("/")
-    if name != _NAME or (collection and collection not in state.collections()):
-        raise ModelNotFound(f"no model {body.model!r}", hint="GET /v1/models lists them.")
+    question = turns[-1].text
+    if len(question) > QUESTION_CHARS:
+        raise InvalidQuestion(f"the last message is longer than {QUESTION_CHARS:,} characters")
     return Query.model_construct(
-        question=turns[-1].text,
-        collection=collection or None,
+        question=question,
+        collection=_collection(state, body.model),
         history=[_turn(message) for message in turns[:-1]],
         max_tokens=body.max_completion_tokens or body.max_tokens,
         temperature=body.temperature,
     )
+
+
+def _collection(state: State, model: str) -> str | None:
+    """The collection that a model's name stands for; None: the default one."""
+    name, _, collection = model.partition("/")
+    if name != _NAME or (collection and collection not in state.collections()):
+        raise ModelNotFound(f"no model {model[:80]!r}", hint="GET /v1/models lists them.")
+    return collection or None
 
 
 def _turn(message: ChatMessage) -> Turn:

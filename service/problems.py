@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from rag import errors
+from rag.types import Failure
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -47,6 +48,9 @@ _HINTS: Mapping[type[errors.RagError], str] = {
     errors.DocumentNotFound: "GET /documents lists what there is.",
     errors.EncryptedFile: "Remove the password, or ingest the file with: rag ingest --password.",
 }
+# What a proxy in front writes into its log for a client that did not wait.
+CLIENT_GONE = 499
+_TITLES = {CLIENT_GONE: "Client Closed Request"}
 _log = logging.getLogger(__name__)
 
 
@@ -67,7 +71,7 @@ def problem(
     status: int, detail: str, *, code: str = "", hint: str = "", **more: Any
 ) -> dict[str, Any]:
     """The members of a problem document. `error` repeats them as OpenAI's clients expect them."""
-    title = http.HTTPStatus(status).phrase
+    title = _TITLES.get(status) or http.HTTPStatus(status).phrase
     kind = code or title.lower().replace(" ", "_")
     return {
         "type": f"urn:rag:problem:{kind}",
@@ -83,8 +87,19 @@ def problem(
 
 def problem_of(error: errors.RagError) -> dict[str, Any]:
     """A problem document for an error of ours, named after its class."""
-    hint = next((_HINTS[kind] for kind in type(error).__mro__ if kind in _HINTS), error.hint)
+    hint = _hint(type(error), error.hint)
     return problem(status_of(error), str(error), code=_snake(type(error).__name__), hint=hint)
+
+
+def problem_of_file(failure: Failure) -> dict[str, Any]:
+    """A problem document for a file that an ingest could not read."""
+    kinds = {kind.kind: kind for kind in errors.ExtractionError.__subclasses__()}
+    hint = _hint(kinds.get(failure.kind, errors.ExtractionError), failure.hint)
+    return problem(422, failure.reason, code=failure.kind, hint=hint)
+
+
+def _hint(error: type[errors.RagError], default: str) -> str:
+    return next((_HINTS[kind] for kind in error.__mro__ if kind in _HINTS), default)
 
 
 def response(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -17,7 +17,7 @@ from service import markdown, sse
 from service.answers import Running, unless_gone
 from service.conversation import Conversation
 from service.deps import Service
-from service.problems import Refused, problem_of
+from service.problems import CLIENT_GONE, Refused, problem_of
 from service.schemas import AnswerOut, Query, Search, SearchOut
 
 router = APIRouter(tags=["questions"])
@@ -54,18 +54,10 @@ async def query(query: Query, request: Request, state: Service) -> AnswerOut | S
     if query.stream or "text/event-stream" in request.headers.get("accept", ""):
         first = await unless_gone(request, running, running.next())
         return sse.Stream(_told(conversation, running, first), running.stop)
-    done = await unless_gone(request, running, last_event(running))
+    done = await unless_gone(request, running, running.last())
     if not isinstance(done, Done):
-        raise Refused(499, "the client went away")
+        raise Refused(CLIENT_GONE, "the client went away")
     return _with_html(conversation, done) if query.render else conversation.answer(done)
-
-
-async def last_event(running: Running) -> AnswerEvent | None:
-    """Waits for an answer's end. Raises what the answer raised."""
-    last = None
-    while (event := await running.next()) is not None:
-        last = event
-    return last
 
 
 async def _told(

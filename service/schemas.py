@@ -17,6 +17,7 @@ _SCHEMA = {
     "properties": {"deposit": {"type": "string"}, "months": {"type": "integer"}},
     "required": ["deposit", "months"],
 }
+QUESTION_CHARS = 20_000
 Collection = Annotated[str, Field(pattern=COLLECTION_NAME, examples=["default"])]
 Metadata = Annotated[
     dict[str, Annotated[str, Field(min_length=1, max_length=1000)]],
@@ -55,7 +56,7 @@ class PageRange(_In):
 
 class Search(_In):
     question: str = Field(
-        min_length=1, max_length=20_000, examples=["How long is the notice period?"]
+        min_length=1, max_length=QUESTION_CHARS, examples=["How long is the notice period?"]
     )
     collection: Collection | None = None
     documents: list[str] = Field(
@@ -81,7 +82,9 @@ class Search(_In):
 
 class Query(Search):
     session_id: str | None = Field(None, max_length=64, description="goes on with this session")
-    replaces: int | None = Field(None, description="take back this turn of the session first")
+    replaces: int | None = Field(
+        None, ge=1, le=2**63 - 1, description="take back this turn of the session first"
+    )
     model: str | None = Field(None, max_length=200, description="one of GET /models")
     max_tokens: int | None = Field(None, ge=1, le=32_768)
     temperature: float | None = Field(None, ge=0, le=2)

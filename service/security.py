@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
+import socket
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -90,7 +92,11 @@ class Guard:
         self.keys = parse_keys(settings.api_key)
         self.hosts = _LOOPBACK | {_in_brackets(service.host), *service.allowed_hosts}
         # A service on all addresses has as many names as its machine; its key guards it then.
-        self.any_host = service.host in ("0.0.0.0", "::") and not service.allowed_hosts
+        # Without a key, an address or the machine's own name: no page can take these for itself.
+        self.any_address = service.host in ("0.0.0.0", "::") and not service.allowed_hosts
+        self.any_host = self.any_address and bool(self.keys)
+        if self.any_address:
+            self.hosts |= {(own := socket.gethostname().lower()), f"{own}.local"}
         self.upload_limit = (service.max_upload_mb << 20) + BODY_LIMIT
         self.rate = Rate(service.requests_per_minute)
 
@@ -114,7 +120,7 @@ class Guard:
         """Against pages of other sites: DNS rebinding, and forms or scripts that post to us."""
         host = headers.get("host", "")
         name = host.rpartition(":")[0] if ":" in host.rpartition("]")[2] else host
-        if not self.any_host and name.lower() not in self.hosts:
+        if not (self.any_host or name.lower() in self.hosts or self._is_address(name)):
             raise Refused(
                 421, f"this service does not go by the name {name[:80]!r}",
                 "Add the name to service.allowed_hosts.",
@@ -124,6 +130,13 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
             raise Refused(403, "requests from pages of other sites are not taken")
+
+    def _is_address(self, name: str) -> bool:
+        try:
+            ipaddress.ip_address(name.strip("[]"))
+        except ValueError:
+            return False
+        return self.any_address
 
     def _client(self, scope: Scope, headers: Headers) -> str:
         """The key's name, else the address. Raises Refused without a key where one is needed."""

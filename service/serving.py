@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,8 @@ from service.app import create_app
 from service.security import require_safe
 
 _KEEP_ALIVE_S = 30
+# Answers that the end of the service stops say so to their clients.
+_TELL_S = 2
 
 
 class Server(uvicorn.Server):
@@ -33,7 +36,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=_KEEP_ALIVE_S,
-                timeout_graceful_shutdown=max(1, round(service.shutdown_s)),
+                timeout_graceful_shutdown=math.ceil(service.shutdown_s) + _TELL_S,
             )
         )
         self._app, self._settings, self._tell = app, settings, tell
@@ -47,9 +50,13 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         remote.withdraw(self._settings.home)
-        if (state := getattr(self._app.state, "service", None)) is not None:
-            state.jobs.stop_watching()
-        await super().shutdown(sockets)
+        state = getattr(self._app.state, "service", None)
+        if state is None:
+            await super().shutdown(sockets)
+            return
+        state.jobs.stop_watching()
+        draining = state.answers.drain(self._settings.service.shutdown_s)
+        await asyncio.gather(draining, super().shutdown(sockets))
 
 
 async def _require_sessions(settings: Settings) -> None:

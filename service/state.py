@@ -13,15 +13,14 @@ from rag.ingest.lock import writer_lock
 from rag.pipeline import Pipeline
 from rag.runtime import Runtime
 from rag.sessions import Sessions
-from service.answers import Answers
+from service import uploads
+from service.answers import Answers, at_once
 from service.jobs import Jobs
 from service.metrics import Metrics
 from service.page_images import PageImages
 from service.wire import Wire
 
 _log = logging.getLogger(__name__)
-# Answers that decode together on the smallest machine; `queue_limit` more may wait.
-CONCURRENT = 8
 
 
 class State:
@@ -32,7 +31,7 @@ class State:
         self.runtime = runtime
         self.sessions = sessions
         self.metrics = Metrics()
-        self.answers = Answers(settings.queue_limit + CONCURRENT)
+        self.answers = Answers(at_once(settings))
         self.jobs = Jobs(self)
         self.pages = PageImages()
         self.local = is_loopback(settings.service.host)
@@ -53,6 +52,7 @@ class State:
         """Take up uploads that a former process had not ingested; known files cost one stat."""
         folder = self.settings.home / "files"
         for files in sorted(folder.iterdir()) if folder.is_dir() else ():
+            uploads.forget_unfinished(files)
             if paths := [path for path in sorted(files.iterdir()) if path.is_file()]:
                 self.jobs.add(files.name, paths)
 

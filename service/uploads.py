@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 import secrets
+import shutil
 import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
@@ -69,6 +70,11 @@ async def receive(name: str, pieces: AsyncIterable[bytes], folder: Path, limit: 
     if kind == "pdf" and suffix != ".pdf":
         clean += ".pdf"
     return Upload(path, clean, digest.hexdigest())
+
+
+def forget_unfinished(folder: Path) -> None:
+    """Delete what a process that died in mid-upload left aside."""
+    shutil.rmtree(folder / _INCOMING, ignore_errors=True)
 
 
 def _sniffed(path: Path, name: str) -> str:

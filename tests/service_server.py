@@ -68,7 +68,7 @@ def upload(client: httpx2.Client, *files: tuple[str, bytes], collection: str = "
     return job  # type: ignore[no-any-return]
 
 
-def pdf(text: str, title: str = "") -> bytes:
+def pdf(text: str, title: str = "", password: str = "") -> bytes:
     """A PDF with a page for each part of `text` between form feeds."""
     import pymupdf
 
@@ -77,7 +77,8 @@ def pdf(text: str, title: str = "") -> bytes:
         page = document.new_page()
         page.insert_textbox(pymupdf.Rect(72, 72, 520, 760), part, fontsize=12)
     document.set_metadata({"title": title})
-    content: bytes = document.tobytes()
+    locked = pymupdf.PDF_ENCRYPT_AES_256 if password else pymupdf.PDF_ENCRYPT_NONE
+    content: bytes = document.tobytes(encryption=locked, user_pw=password or None)
     document.close()
     return content
 

@@ -70,39 +70,73 @@ async def test_a_search_on_a_cpu_loads_what_it_needs_alone(tmp_path: Path) -> No
     assert loaded & NOT_TO_SEARCH == set()
 
 
-def test_what_is_put_off_is_whole_for_those_who_ask(tmp_path: Path) -> None:
-    package = tmp_path / "slow"
+def run_with_slow_package(folder: Path, script: str) -> list[str]:
+    """What a script prints that imports `slow`, whose parts ask it for names, as REST clients do.
+
+    The script begins with `slow.types` imported and the package itself put off.
+    """
+    package = folder / "slow"
     package.mkdir()
     (package / "__init__.py").write_text(
-        "print('begun')\nfrom slow.part import Part\nWHOLE = True\n"
+        "import time\nprint('begun')\nfrom slow.part import Part\nfrom slow.types import Type\n"
+        "time.sleep(0.2)\nWHOLE = True\n"
     )
-    (package / "part.py").write_text("class Part: ...\n")
-    script = """
+    (package / "part.py").write_text("from slow import types\nclass Part(types.Type): ...\n")
+    (package / "types.py").write_text("class Type: ...\n")
+    begin = """
+        import sys, threading
         from rag.store.lance import put_off
-        put_off("slow")
-        put_off("no_such_package")
-        from slow.part import Part
-        print("part")
-        import slow
-        assert slow.Part is Part and slow.WHOLE
-        try: slow.missing
-        except AttributeError as error: print(error)
-        put_off("slow")
-        assert slow.WHOLE
+        with put_off("slow"), put_off("no_such_package"):
+            from slow.types import Type
+        print("types")
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        [sys.executable, "-c", textwrap.dedent(begin) + textwrap.dedent(script)],
+        capture_output=True, text=True, check=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(folder)},
     )  # fmt: skip
-    assert done.stdout.splitlines() == [
-        "part", "begun", "module 'slow' has no attribute 'missing'"
-    ]  # fmt: skip
+    return done.stdout.splitlines()
+
+
+def test_what_is_put_off_is_whole_for_those_who_ask(tmp_path: Path) -> None:
+    script = """
+        import slow
+        assert slow.WHOLE and slow.Type is slow.types.Type is Type
+        assert slow.__spec__.loader is slow.__loader__ and slow.__loader__.get_source("slow")
+        with put_off("slow"):
+            assert slow.WHOLE
+        assert sys.modules["slow"] is slow
+    """
+    assert run_with_slow_package(tmp_path, script) == ["types", "begun"]
+
+
+def test_a_part_of_what_is_put_off_has_its_package_before_it(tmp_path: Path) -> None:
+    """`slow.part` asks for a name of `slow`, whose `__init__` asks for a name of `slow.part`."""
+    script = "from slow.part import Part; import slow; assert slow.WHOLE and slow.Part is Part"
+    assert run_with_slow_package(tmp_path, script) == ["types", "begun"]
+
+
+def test_threads_that_ask_for_what_is_put_off_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    script = """
+        def ask(statement):
+            start.wait()
+            exec(statement)
+            print("asked")
+        asked = ["import slow; slow.WHOLE", "from slow import WHOLE"] * 4
+        start = threading.Barrier(len(asked))
+        threads = [threading.Thread(target=ask, args=[statement]) for statement in asked]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+    """
+    told = run_with_slow_package(tmp_path, script)
+    assert told == ["types", "begun", *["asked"] * 8]
 
 
 def test_lancedbs_rest_client_is_there_for_those_who_ask(tmp_path: Path) -> None:
     loaded = loaded_by(
         "import asyncio, pathlib; from rag.store.lance import connect; "
         f"asyncio.run(connect(pathlib.Path({str(tmp_path)!r}))); "
-        "import lance_namespace_urllib3_client as client; client.TableApi; client.ApiClient"
+        "import lance_namespace_urllib3_client.api_client; "
+        "import lance_namespace_urllib3_client as client; client.TableApi; client.models"
     )
     assert {"lancedb", "lance_namespace_urllib3_client.api.table_api"} <= loaded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,6 +185,16 @@ async def test_a_misspelt_word_still_finds(store: StoreWriter) -> None:
     hits = await search(store, "orchrad")
     assert {hit.document.title for hit in hits if "corrected" in hit.ranks} == {"orchard"}
     assert hits[0].document.title == "orchard"
+
+
+@pytest.mark.parametrize("kinds", [1, 2, 3, 26])
+@pytest.mark.parametrize("length", [40, 41, 48, 2000])
+async def test_a_word_of_any_length_can_be_asked_for(
+    store: StoreWriter, kinds: int, length: int
+) -> None:
+    word = (string.ascii_lowercase[-kinds:] * length)[:length]
+    hits = await search(store, f"{word} harbour dues")
+    assert hits[0].chunk.text == "The harbour dues rose in March."
 
 
 async def test_every_hit_says_which_lists_had_it(store: StoreWriter) -> None:

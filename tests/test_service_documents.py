@@ -48,6 +48,11 @@ def test_an_upload_becomes_a_document(client: httpx2.Client, lease: dict[str, ob
     file = client.get(str(lease["file_url"]))
     assert file.content.startswith(b"%PDF-")
     assert file.headers["content-type"] == "application/pdf"
+    head = client.head(str(lease["file_url"]))
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(file.content))
+    part = client.get(str(lease["file_url"]), headers={"Range": "bytes=1-3"})
+    assert (part.status_code, part.content) == (206, b"PDF")
 
 
 def test_the_same_content_is_recognised_under_any_name(
@@ -77,6 +82,30 @@ def test_a_damaged_file_fails_its_job_and_is_not_kept(client: httpx2.Client, hom
     assert job["status"] == "failed"
     assert job["files"][0]["problem"]["hint"]
     assert not (home / "files/default/broken.pdf").exists()
+
+
+def test_a_collection_whose_only_file_cannot_be_read(client: httpx2.Client) -> None:
+    locked = upload(client, ("locked.pdf", pdf(LEASE, password="x")), collection="locked")
+    assert locked["status"] == "failed"
+    problem = locked["files"][0]["problem"]
+    assert (problem["code"], problem["status"]) == ("encrypted", 422)
+    assert "rag ingest --password" in problem["hint"]
+    assert client.get("/documents", params={"collection": "locked"}).json()["total"] == 0
+
+
+def test_a_file_that_the_index_has_already_is_done_with_its_id(client: httpx2.Client) -> None:
+    """Two uploads of one content at once: the second is known to the ingest, not to the upload."""
+    answers = [
+        client.post("/documents", params={"name": "twice.pdf"}, content=pdf(GARDEN + "twice"))
+        for _ in range(2)
+    ]
+    for answer in answers:
+        job = answer.json()["job"]
+        with client.stream(
+            "GET", f"/jobs/{job['id']}", headers={"accept": "text/event-stream"}
+        ) as stream:
+            last = [event.json() for event in httpx2.EventSource(stream)][-1]
+        assert last["files"][0]["document_id"]  # type: ignore[index,call-overload]
 
 
 def test_no_client_chooses_a_path(client: httpx2.Client, home: Path) -> None:
@@ -130,6 +159,8 @@ def test_uploads_that_were_cut_short_are_taken_up_again(tmp_path: Path, shared_c
     files = tmp_path / "files/default"
     files.mkdir(parents=True)
     (files / "left.pdf").write_bytes(pdf(GARDEN))
+    (files / ".incoming").mkdir()
+    (files / ".incoming/half.pdf").write_bytes(b"%PDF-1.7")
     settings = service_settings(tmp_path, shared_cache)
     with (
         running(settings, FakeEngine()) as url,
@@ -142,6 +173,7 @@ def test_uploads_that_were_cut_short_are_taken_up_again(tmp_path: Path, shared_c
             last = [event.json() for event in httpx2.EventSource(stream)][-1]
         assert last["status"] == "done"  # type: ignore[index,call-overload]
         assert client.get("/documents").json()["total"] == 1
+    assert not (files / ".incoming").exists()
 
 
 @given(st.text(max_size=300))

@@ -91,6 +91,18 @@ async def test_no_room_while_all_models_answer(engines: Engines) -> None:
         await engines.load("huge")
 
 
+async def test_a_model_that_only_finishes_its_answers_still_takes_its_room(
+    engines: Engines, opened: dict[str, _Engine]
+) -> None:
+    async with engines.lease("second"):
+        async with engines.lease("first"):
+            await engines.unload("first")
+            with pytest.raises(EngineBusy):
+                await engines.load("third")
+        await engines.load("third")
+    assert not opened["first"].open
+
+
 async def test_many_who_want_a_model_load_it_once(
     engines: Engines, opened: dict[str, _Engine]
 ) -> None:

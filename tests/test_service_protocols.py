@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -22,9 +23,15 @@ from rag.pipeline import AskOptions, Scope
 from rag.remote import Remote
 from rag.runtime import Runtime
 from rag.testing import FakeEngine
+from rag.types import Message
 from tests.service_server import ANSWER, LEASE, pdf, running, service_settings, upload
 
 QUESTION = "How high is the deposit?"
+
+
+def _answer(messages: list[Message]) -> str:
+    slowly = "Slowly" in messages[-1].content
+    return " ".join(f"word{number}" for number in range(3000)) if slowly else ANSWER
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine() -> FakeEngine:
-    return FakeEngine(ANSWER, context_tokens=8192)
+    return FakeEngine(_answer, delay_s=0.002, context_tokens=8192)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +60,9 @@ def chat(address: str) -> Iterator[openai.OpenAI]:
 
 def test_openais_client_lists_collections(chat: openai.OpenAI) -> None:
     assert [model.id for model in chat.models.list()] == ["rag", "rag/default"]
+    assert chat.models.retrieve("rag/default").id == "rag/default"
+    with pytest.raises(openai.NotFoundError):
+        chat.models.retrieve("rag/nothing")
 
 
 def test_openais_client_gets_an_answer_with_its_sources(chat: openai.OpenAI) -> None:
@@ -99,6 +109,10 @@ def test_openais_client_understands_our_errors(chat: openai.OpenAI) -> None:
         chat.chat.completions.create(model="gpt-4", messages=[{"role": "user", "content": "x"}])
     with pytest.raises(openai.UnprocessableEntityError, match="last message"):
         chat.chat.completions.create(model="rag", messages=[{"role": "assistant", "content": "x"}])
+    with pytest.raises(openai.UnprocessableEntityError, match="longer than 20,000"):
+        chat.chat.completions.create(
+            model="rag", messages=[{"role": "user", "content": "x" * 20_001}]
+        )
 
 
 async def _use_tools(client: Client) -> None:
@@ -136,6 +150,24 @@ async def test_mcp_over_http(address: str) -> None:
         assert answer is not None
         assert answer["answered"]
         assert answer["sources"][0]["document"] == "lease.pdf"
+
+
+async def test_an_mcp_client_that_goes_away_stops_its_answer(
+    address: str, engine: FakeEngine
+) -> None:
+    stopped = engine.closed
+    async with Client(f"{address}/mcp") as client:
+        asked = asyncio.create_task(client.call_tool("ask", {"question": f"Slowly: {QUESTION}"}))
+        await _until(lambda: engine.active == 1)
+        assert httpx2.get(f"{address}/ready").json()["answering"] == 1
+        asked.cancel()
+        await _until(lambda: engine.closed == stopped + 1 and engine.active == 0)
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not true():  # noqa: ASYNC110 - the engine counts, and tells nobody
+            await asyncio.sleep(0.05)
 
 
 async def test_mcp_on_stdio(address: str, home: Path, shared_cache: Path) -> None:

@@ -88,6 +88,7 @@ def test_a_failure_before_the_first_event_has_its_true_status(client: httpx2.Cli
         ({"question": "What?", "session_id": "no-such"}, 404),
         ({"question": "What?", "model": "/etc"}, 404),
         ({"question": "What?", "colour": "red"}, 422),
+        ({"question": "What?", "replaces": 2**70}, 422),
     ):
         answer = client.post("/query", json={**body, "stream": True})
         assert answer.status_code == status, answer.text
@@ -176,6 +177,8 @@ def test_a_client_that_goes_away_stops_its_answer(
                 with pytest.raises(httpx2.ReadTimeout):
                     leaving.post("/query", json=question, timeout=1)
         _wait(lambda before=stopped: engine.closed == before + 1 and engine.active == 0)
+    gone = 'rag_requests_total{method="POST",route="/query",status="499"} 1.0'
+    _wait(lambda: gone in client.get("/metrics").text)
 
 
 def test_beyond_the_queue_come_429s_with_retry_after(
@@ -254,10 +257,29 @@ def test_models_are_listed_and_strangers_not_loaded(client: httpx2.Client) -> No
         assert client.post("/models", json={"model": name}).status_code == 404
 
 
+def test_the_end_of_the_service_tells_those_whose_answers_it_stops(
+    tmp_path: Path, shared_cache: Path
+) -> None:
+    question = {"question": "Tell me slowly how high the deposit is"}
+    engine = FakeEngine(_slowly, delay_s=0.05, context_tokens=8192)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool, httpx2.Client(timeout=60) as client:
+        with running(service_settings(tmp_path, shared_cache), engine) as url:
+            client.base_url = httpx2.URL(url)
+            upload(client, ("lease.pdf", pdf(LEASE, "Lease")))
+            whole = pool.submit(client.post, "/query", json=question)
+            streamed = pool.submit(events, client, question)
+            _wait(lambda: engine.active == 2)
+        assert whole.result().status_code == 502
+        name, problem = streamed.result()[-1]
+        assert (name, problem["hint"]) == ("error", "The service is shutting down.")
+
+
 def test_health_ready_and_metrics(client: httpx2.Client) -> None:
     assert client.get("/health").json()["status"] == "ok"
     assert client.get("/ready").json()["ready"]
+    assert client.request("INVENTED", "/query").status_code == 405
     text = client.get("/metrics").text
+    assert "INVENTED" not in text
     assert 'rag_answers_total{outcome="done"}' in text
     assert 'route="/query"' in text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,6 +130,18 @@ def test_an_open_address_demands_a_key_or_an_explicit_word() -> None:
     require_safe(Settings())
     with pytest.raises(ConfigError):
         parse_keys("name:short")
+
+
+def test_no_page_can_take_the_name_of_a_service_on_all_addresses_without_keys(
+    tmp_path: Path, shared_cache: Path
+) -> None:
+    service = Service(host="0.0.0.0", port=0, allow_anyone=True, shutdown_s=2)
+    settings = service_settings(tmp_path, shared_cache, service=service)
+    with running(settings, FakeEngine()) as url:
+        for host in ("192.168.1.7:8000", "[fe80::1]:8000", "localhost", socket.gethostname()):
+            assert httpx2.get(f"{url}/documents", headers={"Host": host}).status_code == 200, host
+        for host in ("evil.example", "192.168.1.7.evil.example", "1.2.3.4.5"):
+            assert httpx2.get(f"{url}/documents", headers={"Host": host}).status_code == 421, host
 
 
 @pytest.mark.parametrize(

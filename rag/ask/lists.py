@@ -33,6 +33,9 @@ RankedList = Callable[[Searcher, Query, int], Awaitable[list[Match]]]
 # Shorter words have too many neighbours one letter away.
 _CORRECTABLE = 5
 _FAR = 7
+# Longer is no word but an address or a code, and LanceDB's automaton of 10,000 states has no room
+# for what is two letters away from 48 of three kinds.
+_LONGEST = 40
 
 
 async def dense(searcher: Searcher, query: Query, limit: int) -> list[Match]:
@@ -74,7 +77,8 @@ async def phrases(searcher: Searcher, query: Query, limit: int) -> list[Match]:
 
 async def corrected(searcher: Searcher, query: Query, limit: int) -> list[Match]:
     """Passages for words that stand nowhere in the index, by the words nearest to them."""
-    terms = [t for t in dict.fromkeys(query.unseen) if len(t) >= _CORRECTABLE and t.isalpha()]
+    words = [term for term in dict.fromkeys(query.unseen) if term.isalpha()]
+    terms = [word for word in words if _CORRECTABLE <= len(word) <= _LONGEST]
     known = await asyncio.gather(*map(searcher.has_term, terms))
     unknown = [term for term, there in zip(terms, known, strict=True) if not there]
     # Two letters swapped are a distance of 2.

@@ -7,10 +7,12 @@ import importlib.util
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from rag.errors import IndexCorrupt, StorageFull
@@ -32,42 +34,62 @@ async def connect(directory: Path) -> Any:
 def _lancedb() -> Any:
     # Its Rust side warns on stderr about each table that it creates.
     os.environ.setdefault("LANCEDB_LOG", "error")
-    # The REST client that LanceDB reaches remote catalogs by: it needs half of the whole import, to
-    # build its 360 checked functions, and a local database wants nothing of it but the types.
-    put_off("lance_namespace_urllib3_client")
+    with _importing:
+        if "lancedb" not in sys.modules:
+            # The REST client that LanceDB reaches remote catalogs by: it needs half of the whole
+            # import, to build its 360 checked functions, and a local database wants nothing of it
+            # but the types.
+            with put_off("lance_namespace_urllib3_client"):
+                import lancedb
     import lancedb
 
     return lancedb
 
 
-def put_off(package: str) -> None:
-    """Run the `__init__` of a package when something first asks the package for a name.
+# Nothing that is imported calls `_lancedb`, so who waits here holds no lock of the import system.
+_importing = threading.Lock()
 
-    Until then only its submodules can be imported, each of which runs as ever. So nothing is taken
-    away from those who want the whole package, and nothing happens where there is no such package
-    or where it is loaded already. (`importlib.util.LazyLoader` runs the `__init__` as soon as a
-    submodule is imported, because that reads the package's `__path__`.)
+
+@contextmanager
+def put_off(package: str) -> Iterator[None]:
+    """In the block, submodules of a package are imported without its `__init__`.
+
+    Afterwards the package is one that nobody has imported yet: whoever asks for it or for another
+    submodule has the import system run the `__init__`, under its own locks and before the
+    submodule, as ever. Nothing happens where there is no such package or where it is loaded
+    already. (`importlib.util.LazyLoader` runs the `__init__` as soon as a submodule is imported,
+    because that reads the package's `__path__`; and a `__getattr__` on the package runs it in the
+    middle of a submodule that asks its package for a name.)
     """
-    if package in sys.modules:
-        return
-    spec = importlib.util.find_spec(package)
+    spec = None if package in sys.modules else importlib.util.find_spec(package)
     if spec is None or spec.loader is None:
+        yield
         return
-    module, run = importlib.util.module_from_spec(spec), spec.loader.exec_module
-    lock, began = threading.RLock(), False
+    module = sys.modules[package] = importlib.util.module_from_spec(spec)
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+        sys.meta_path.insert(0, _Later(module, spec))
 
-    def ask(name: str) -> Any:
-        nonlocal began
-        with lock:  # held by the thread that runs the __init__, which may come by here itself
-            if not began:
-                began = True
-                run(module)
-        if name in module.__dict__:
-            return module.__dict__[name]
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
-    module.__dict__["__getattr__"] = ask  # called for names that the module lacks (PEP 562)
-    sys.modules[package] = module
+class _Later:
+    """Finds a package as the module that already has the submodules imported so far."""
+
+    def __init__(self, module: ModuleType, spec: ModuleSpec) -> None:
+        self._module, self._spec, self._loader = module, spec, spec.loader
+        spec.loader = self  # type: ignore[assignment]
+
+    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
+        return self._spec if name == self._spec.name else None
+
+    def create_module(self, _: ModuleSpec) -> ModuleType:
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert self._loader is not None
+        self._spec.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
 
 
 @asynccontextmanager
