@@ -19,7 +19,7 @@ BENCHMARKS = {
     "vector-index": ("vector_index", "kinds of vector index: latency and recall"),
     "retrieval": ("retrieval", "quality and time of each list and rule"),
     "scale": ("scale", "search against corpus size"),
-    "answers": ("answers", "cost of long chats and of whole documents"),
+    "answers": ("answers", "how good answers are, what chats and whole documents cost"),
     "refusal": ("refusal", "refusing before a word is written"),
     "support": ("support", "the threshold from which a passage supports a sentence"),
     "serve": ("serve", "many readers at once"),

@@ -1,12 +1,22 @@
-"""Answers: how much of a chat's prompts the prefix cache has, and what mapping at once is worth.
+"""Answers: how good they are, what a chat's prompts cost, and what mapping at once is worth.
 
+    uv run python -m benchmarks.answers quality DEV_SETS --home HOME --out answers.jsonl
+    uv run python -m benchmarks.answers report answers.jsonl
+    uv run python -m benchmarks.answers grounding DEV_SETS --home HOME
     uv run python -m benchmarks.answers chat PDFS --home HOME
     uv run python -m benchmarks.answers whole PDFS --home HOME --document lease.pdf
 
-`chat` holds one conversation of ten turns and reports, for each, the tokens of the prompt, the
-share that came from the cache, and the time to the first token; then some prompts once more with a
-beginning that no cache has. `whole` reads one document from the first page to the last, its parts
-at once and one after the other. PDFS (data/ holds samples) are ingested into HOME first.
+`quality` asks a sample of the questions of DEV_SETS (SET/questions.jsonl, SET/pdfs: ingested into
+HOME first) through the whole pipeline, as it is set up, and says what citations and claims are
+worth. Each answer is written to --out as it comes; what is there already is not asked again, and
+`report` counts it without a model. `grounding` asks no model either: it looks up claims of which it
+is known whether they are right (_answer_claims.py).
+
+`chat` holds a conversation of ten turns and reports, for each, the tokens of the prompt, how many
+the turn before had and how many came from the cache, and the time to the first token; then the same
+prompts from an empty cache, and all of it again. `whole` reads one document from the first page to
+the last, its parts at once and one after the other. PDFS (data/ holds samples) are ingested into
+HOME first.
 """
 
 from __future__ import annotations
@@ -14,21 +24,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks._report import finish, ratio, show, tell
+from pydantic import TypeAdapter
+
+from benchmarks._answer_claims import Checked, checked
+from benchmarks._answer_claims import report as claims_report
+from benchmarks._answer_quality import LINE, Noted, drawn, noted, report
+from benchmarks._heard import HeardEngine, listening
+from benchmarks._report import finish, median, ratio, show, tell
 from rag.ask.prompting import Budget
 from rag.ask.reading import Reading, Texts
 from rag.config import load_settings
-from rag.engine import Engine
+from rag.evaluation.questions import read_questions
 from rag.events import Done
+from rag.mlx_runtime import device
 from rag.pipeline import AskOptions, Conversation, Pipeline
 from rag.runtime import Runtime
-from rag.types import Answer, Message, Piece
+from rag.types import Answer, Message
 
 TALK = (
     "How high is the deposit that the tenant of Kestrel Wharf pays?",
@@ -42,70 +58,65 @@ TALK = (
     "What does a monthly ticket cost for an adult in Velmora?",
     "And for a child?",
 )
+SETS = ("squad", "mtrag")
 PART = 512  # tokens, so that a short document has several parts
-COLD_TURNS = (2, 6, 10)
-
-
-class HeardEngine:
-    """An engine that notes each prompt, and the seconds to its first piece."""
-
-    def __init__(self, inner: Engine) -> None:
-        self._inner = inner
-        self.model, self.context_tokens = inner.model, inner.context_tokens
-        self.prompts: list[Sequence[Message]] = []
-        self.first_s: list[float] = []
-
-    def count_tokens(self, messages: Sequence[Message]) -> int:
-        return self._inner.count_tokens(messages)
-
-    async def stream(
-        self,
-        messages: Sequence[Message],
-        *,
-        max_tokens: int,
-        temperature: float,
-        schema: Mapping[str, object] | None = None,
-    ) -> AsyncGenerator[Piece]:
-        self.prompts.append(messages)
-        started, heard = time.perf_counter(), False
-        stream = self._inner.stream(
-            messages, max_tokens=max_tokens, temperature=temperature, schema=schema
-        )
-        async with aclosing(stream) as pieces:
-            async for piece in pieces:
-                if not heard:
-                    self.first_s.append(time.perf_counter() - started)
-                    heard = True
-                yield piece
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 async def chat(pipeline: Pipeline, engine: HeardEngine, options: argparse.Namespace) -> Any:
-    conversation, rows = Conversation(), []
+    """Every conversation, then each of its prompts from an empty cache, `--repeats` times."""
+    warm: list[list[float]] = []
+    cold: list[list[float]] = []
+    for _ in range(options.repeats):
+        engine.prompts.clear()
+        engine.forget()
+        turns, seconds = await talk(pipeline, engine, options)
+        warm.append(seconds)
+        cold.append([await unknown(engine, prompt) for prompt in list(engine.prompts)])
+    rows: list[list[Any]] = [
+        [number, *turn, median(w), median(c), median(w) / median(c)]
+        for number, (turn, w, c) in enumerate(
+            zip(turns, zip(*warm, strict=True), zip(*cold, strict=True), strict=True), 1
+        )
+    ]
+    share = 100 * sum(row[3] for row in rows[1:]) / sum(row[1] for row in rows[1:])
+    seen = 100 * sum(row[3] for row in rows[1:]) / sum(row[2] for row in rows[1:])
+    columns = ["turn", "prompt", "seen", "cached", "condensed", "warm s", "cold s", "warm/cold"]
+    show(
+        f"ten turns, from the second on: {share:.1f}% of the prompts cached, {seen:.1f}% of what"
+        f" the turn before had; first token, medians of {options.repeats}",
+        columns,
+        rows,
+    )
+    return {"share_from_turn_2": share, "of_seen": seen, "columns": columns, "turns": rows}
+
+
+async def talk(
+    pipeline: Pipeline, engine: HeardEngine, options: argparse.Namespace
+) -> tuple[list[list[int]], list[float]]:
+    """Of each turn: tokens of the prompt, those that the turn before had read or written, those
+    that came from the cache, and turns condensed; and seconds to the first token."""
+    conversation, turns, seconds, seen = Conversation(), [], [], 0
     asking = AskOptions(k=options.k, max_tokens=options.max_tokens, temperature=0.0)
     for number, question in enumerate(TALK, 1):
-        events = pipeline.ask(question, options=asking, conversation=conversation)
-        done = await last(events)
+        done = await last(pipeline.ask(question, options=asking, conversation=conversation))
         ended = done.finish
         assert ended is not None
-        share = 100 * ended.cached_tokens / ended.prompt_tokens
         condensed = conversation.turns[-1].condensed
-        rows.append([number, ended.prompt_tokens, ended.cached_tokens, share,
-                     condensed, engine.first_s[-1]])  # fmt: skip
-        tell(
-            f"  turn {number}: {share:.0f}% of {ended.prompt_tokens} tokens from the cache,"
-            f" first after {engine.first_s[-1]:.1f} s"
-        )
-    warm_prompts = list(engine.prompts)
-    for row in rows:
-        row.append(await cold(engine, warm_prompts[row[0] - 1]) if row[0] in COLD_TURNS else None)
-    later = rows[1:]
-    share = 100 * sum(row[2] for row in later) / sum(row[1] for row in later)
-    columns = ["turn", "prompt", "cached", "cached %", "condensed", "first s", "cold s"]
-    show(f"ten turns: {share:.1f}% of the tokens from turn 2 on were cached", columns, rows)
-    return {"share_from_turn_2": share, "columns": columns, "turns": rows}
+        turns.append([ended.prompt_tokens, seen, ended.cached_tokens, condensed])
+        seconds.append(engine.first_s[-1])
+        seen = ended.prompt_tokens + ended.completion_tokens
+        tell(f"  turn {number}: {turns[-1]}, first after {seconds[-1]:.1f} s")
+    return turns, seconds
+
+
+async def unknown(engine: HeardEngine, messages: Sequence[Message]) -> float:
+    """Seconds to the first token of a prompt of which no cache has anything."""
+    engine.forget()
+    async with aclosing(engine.stream(messages, max_tokens=1, temperature=0.0)) as pieces:
+        ended = [piece async for piece in pieces][-1].finish
+    assert ended is not None
+    assert ended.cached_tokens == 0
+    return engine.first_s[-1]
 
 
 async def whole(pipeline: Pipeline, engine: HeardEngine, options: argparse.Namespace) -> Any:
@@ -129,15 +140,6 @@ async def whole(pipeline: Pipeline, engine: HeardEngine, options: argparse.Names
     return {"columns": columns, "rows": rows}
 
 
-async def cold(engine: HeardEngine, messages: Sequence[Message]) -> float:
-    """Seconds to the first token of a prompt whose very beginning is new."""
-    head = replace(messages[0], content=f"{time.time_ns()} {messages[0].content}")
-    async with aclosing(engine.stream([head, *messages[1:]], max_tokens=1, temperature=0.0)) as s:
-        async for _ in s:
-            pass
-    return engine.first_s[-1]
-
-
 async def last(events: AsyncGenerator[Any]) -> Answer:
     async with aclosing(events):
         async for event in events:
@@ -146,22 +148,84 @@ async def last(events: AsyncGenerator[Any]) -> Answer:
     raise AssertionError("no answer")
 
 
-async def run(options: argparse.Namespace) -> None:
+async def samples(options: argparse.Namespace) -> None:
     settings = load_settings(home=options.home, collection="samples", refusal_threshold=0.0)
-    own = Runtime(settings)
-    engine = HeardEngine(await own.engine())
-    runtime = Runtime(settings, engine=engine, embedder=await own.embedder("all-MiniLM-L6-v2"))
-    pipeline = Pipeline(settings, runtime)
-    try:
-        async with aclosing(pipeline.ingest([options.pdfs])) as events:
-            async for _ in events:
-                pass
-        results = await options.measure(pipeline, engine, options)
-    finally:
-        pipeline.close()
-        await runtime.close()
-        await own.close()
+    async with listening(settings) as (runtime, engine):
+        pipeline = Pipeline(settings, runtime)
+        try:
+            await ingest(pipeline, options.pdfs)
+            results = await options.measure(pipeline, engine, options)
+        finally:
+            pipeline.close()
     finish("answers", results, command=options.command, model=engine.model)
+
+
+async def grounding(options: argparse.Namespace) -> None:
+    settings = load_settings(home=options.home)
+    runtime = Runtime(settings)
+    rows: list[Checked] = []
+    try:
+        for name in options.sets:
+            pipeline = Pipeline(settings.model_copy(update={"collection": name}), runtime)
+            await ingest(pipeline, options.folder / name / "pdfs")
+            questions = read_questions(options.folder / name / "questions.jsonl")
+            rows += [row async for row in checked(pipeline, questions, options.seed)]
+            pipeline.close()
+            tell(f"  {name}: {len(rows)} claims")
+    finally:
+        await runtime.close()
+    if options.out is not None:
+        options.out.write_bytes(TypeAdapter(list[Checked]).dump_json(rows, indent=1))
+    finish("answers", claims_report(rows), command="grounding", seed=options.seed)
+
+
+async def ingest(pipeline: Pipeline, pdfs: Path) -> None:
+    async with aclosing(pipeline.ingest([pdfs])) as events:
+        async for _ in events:
+            pass
+
+
+# ── quality ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def quality(options: argparse.Namespace) -> None:
+    sets = {
+        name: read_questions(options.folder / name / "questions.jsonl") for name in options.sets
+    }
+    wanted = drawn(sets, options.limit, options.seed)
+    known = {(row.set, row.id): row for row in read(options.out)}
+    settings = load_settings(home=options.home)
+    async with listening(settings) as (runtime, engine):
+        pipelines = {
+            name: Pipeline(settings.model_copy(update={"collection": name}), runtime)
+            for name in sets
+        }
+        for name, pipeline in pipelines.items():
+            await ingest(pipeline, options.folder / name / "pdfs")
+        for number, (name, question) in enumerate(wanted, 1):
+            if (name, question.id) not in known:
+                row = await noted(pipelines[name], engine, question)
+                known[name, question.id] = row
+                keep(options.out, row)
+                tell(f"  {number}/{len(wanted)} {name}: {row.seconds:.1f} s")
+        for pipeline in pipelines.values():
+            pipeline.close()
+    rows = [known[name, question.id] for name, question in wanted]
+    about = {"model": engine.model, "device": device(), "seed": options.seed}
+    finish("answers", report(rows), command="quality", **about)
+
+
+def read(path: Path) -> list[Noted]:
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return [LINE.validate_json(line) for line in lines]
+
+
+def keep(path: Path, row: Noted) -> None:
+    with path.open("ab") as file:
+        file.write(LINE.dump_json(row) + b"\n")
+
+
+# ── commands ──────────────────────────────────────────────────────────────────────────────────
 
 
 def main() -> None:
@@ -175,9 +239,25 @@ def main() -> None:
         command.add_argument("--k", type=int, default=8, help="passages a question finds")
         command.add_argument("--document", default="lease.pdf")
         command.add_argument("--pages", type=int, default=100, help="only the first N")
+        command.add_argument("--repeats", type=int, default=3, help="conversations")
         command.add_argument("--question", default="Summarise the duties of the tenant")
-        command.set_defaults(measure=measure)
-    asyncio.run(run(parser.parse_args()))
+        command.set_defaults(measure=measure, run=lambda options: asyncio.run(samples(options)))
+    for name, work in (("quality", quality), ("grounding", grounding)):
+        command = commands.add_parser(name)
+        command.add_argument("folder", type=Path)
+        command.add_argument("--home", type=Path, required=True, help="where the indexes are kept")
+        command.add_argument("--sets", type=lambda text: tuple(text.split(",")), default=SETS)
+        command.add_argument("--seed", type=int, default=7)
+        command.add_argument("--out", type=Path, required=name == "quality", help="a line each")
+        command.add_argument("--limit", type=int, default=100, help="questions to ask")
+        command.set_defaults(run=lambda options, work=work: asyncio.run(work(options)))
+    command = commands.add_parser("report")
+    command.add_argument("answers", type=Path, help="what quality wrote")
+    command.set_defaults(
+        run=lambda options: finish("answers", report(read(options.answers)), command="report")
+    )
+    options = parser.parse_args()
+    options.run(options)
 
 
 if __name__ == "__main__":

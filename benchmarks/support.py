@@ -33,7 +33,7 @@ ASKING = re.compile(
 Paragraph = tuple[Page, str]
 
 
-def main(folder: Path, seed: Annotated[int, typer.Option()] = 7) -> None:
+def measure(folder: Path, seed: Annotated[int, typer.Option()] = 7) -> None:
     rng = random.Random(seed)
     lines = (folder / "questions.jsonl").read_text().splitlines()
     questions = [q for q in map(json.loads, lines) if q["answerable"]]
@@ -130,6 +130,10 @@ def report(scores: dict[str, list[float]]) -> None:
     finish("support", {"thresholds": THRESHOLDS, **share})
 
 
-if __name__ == "__main__":
+def main() -> None:
     support.THRESHOLD = min(THRESHOLDS)  # type: ignore[misc]  # so that every score is seen
-    typer.run(main)
+    typer.run(measure)
+
+
+if __name__ == "__main__":
+    main()

@@ -21,6 +21,12 @@ def test_two_copies_and_short_repeats_are_not() -> None:
     assert loop_start("1. bread\n2. butter\n3. jam\n") is None
 
 
+def test_a_long_sentence_loops_with_its_second_copy() -> None:
+    paragraph = f"{'No city lies on a wider river, ' * 2}as all {'guides and maps ' * 5}say.\n\n"
+    assert loop_start(paragraph) is None
+    assert loop_start(paragraph * 2) == len(paragraph)
+
+
 @given(st.text(max_size=80), st.text(alphabet="abcdefgh .,\n", min_size=12, max_size=200))
 def test_any_loop_is_seen_and_cut_to_fewer_copies(before: str, unit: str) -> None:
     text = before + unit * 3

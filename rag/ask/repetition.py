@@ -1,17 +1,20 @@
-"""Small models fall into loops: the same sentence until the token limit. Pure."""
+"""Small models fall into loops: the same words until the token limit. Pure."""
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-# The same stretch three times in a row at the end. Shorter ones are ordinary ("0, 0, 0").
-_LOOP: Final = re.compile(r"(.{12,200}?)\1\1$", re.DOTALL)
-_REACH: Final = 640  # characters from the end that are looked at
+# Characters of a stretch that loops. A shorter one is ordinary ("0, 0, 0").
+_SHORTEST: Final = 12
+_LONGEST: Final = 1000
+# From this length on (a long sentence) the second copy is a loop already, before that the third.
+_LONG: Final = 120
 
 
 def loop_start(text: str) -> int | None:
     """Offset behind the first of the copies that `text` ends with; None while it does not loop."""
-    offset = max(0, len(text) - _REACH)
-    match = _LOOP.search(text, offset)
-    return match.end(1) if match else None
+    for length in range(_SHORTEST, min(_LONGEST, len(text) // 2) + 1):
+        copies = 2 if length >= _LONG else 3
+        if text.endswith(text[-length:] * copies):
+            return len(text) - (copies - 1) * length
+    return None

@@ -1,4 +1,5 @@
-"""What must not differ between a claim and its source: numbers, names, months, negations."""
+"""What must not differ between a claim and its source: numbers, names and their order, months,
+negations."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from rag.ask.facts import (
     plain_words,
 )
 from rag.ask.figures import Number, months, numbers
+from rag.ask.order import Pattern, exchanged
 from rag.ask.passages import Place, Unit
 
 # An answer of fewer words ("Paris") states nothing that a "not" before it could turn round.
@@ -55,7 +57,14 @@ def agrees(said: Said, unit: Unit, asked: frozenset[int]) -> bool:
         and said.months <= unit.months | unit.context_months
         and numbers_agree(said, unit, asked)
         and has_negation(said.text) == negated(unit.text, said.terms, said.german)
+        and not _exchanged(said, unit)
     )
+
+
+def _exchanged(said: Said, unit: Unit) -> bool:
+    named = said.names | names(unit.text, said.german)
+    claim = Pattern.of(said.text, named, said.german)
+    return exchanged(claim, Pattern.of(unit.text, named, said.german))
 
 
 def numbers_agree(said: Said, unit: Unit, asked: frozenset[int]) -> bool:

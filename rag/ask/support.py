@@ -33,6 +33,9 @@ BORDERLINE: Final = 0.3
 SIMILAR: Final = 0.75
 # Two neighbouring statements together must cover more: words agree by chance more easily there.
 PAIR_THRESHOLD: Final = 0.7
+# A statement with this share tells of the claim's matter alone. If something strict differs there,
+# the claim is wrong, and not told in two places, of which the other one has that name or number.
+ALONE: Final = 0.9
 QUOTE_LIMIT: Final = 300  # characters
 # What the surroundings of a statement (title, headings, sentences before) count of its own words.
 _CONTEXT: Final = 0.5
@@ -74,6 +77,8 @@ class Judge:
         found = [*self._verbatim(said), *self._lexical(said, shares)]
         if found:
             return (max(found, key=lambda one: self._rank(one[0], one[1], hints))[0],)
+        if max(shares, default=0.0) >= ALONE:
+            return ()
         return self._neighbours(said, shares) or self._halves(said)
 
     def _said(self, text: str) -> Said:
