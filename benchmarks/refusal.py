@@ -7,7 +7,8 @@
 and writes the signals. Each answerable one is asked a second time with its documents left out of
 the scope, which makes it unanswerable ("removed"); those that the sets themselves call unanswerable
 ("near") are about what the documents do tell. `fit` fits on one half, divided by document, and
-reports on the other: AUROC with its interval, and precision and recall at thresholds.
+reports on the other: AUROC with its interval, and precision and recall at thresholds, also of the
+follow-ups alone; and what search and evidence cost.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import time
 import zlib
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks._report import finish, show, tell
-from rag.ask.evidence import SIGNALS, Sought
+from rag.ask.evidence import SIGNALS
 from rag.ask.followup import search_text
+from rag.ask.sought import seek
 from rag.config import Settings, load_settings
 from rag.evaluation.bootstrap import Floats, bootstrap_ratio, bootstrap_statistic
 from rag.evaluation.metrics import auroc
@@ -37,17 +40,21 @@ from rag.runtime import Runtime
 
 SETS = ("squad", "mtrag", "mmlong", "financebench")
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+PARTS = ("search", "evidence")
 RIDGE = 1e-3  # of the sum of squares, per question: near-collinear signals share their weight
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The signals of one question. `kind`: answerable, near or removed."""
+    """The signals of one question. `kind`: answerable, near or removed; `cpu_ms`: of the search
+    and of the evidence, on all threads."""
 
     set: str
     kind: str
     cluster: str
     signals: tuple[float, ...]
+    follow_up: bool = False
+    cpu_ms: tuple[float, float] = (0.0, 0.0)
 
 
 # ── measure ───────────────────────────────────────────────────────────────────────────────────
@@ -67,10 +74,16 @@ async def rows_of(settings: Settings, runtime: Runtime, folder: Path) -> AsyncGe
 
 
 async def row(pipeline: MeasuredPipeline, question: Question, scope: Scope, kind: str) -> Row:
+    embedder = await pipeline.runtime.embedder(pipeline.embedding_model)  # one that keeps nothing
+    began = time.process_time()
     hits = await pipeline.search(question.question, question.history, scope=scope)
-    sought = Sought.of(search_text(question.question, question.history), hits)
+    found = time.process_time()
+    searched = search_text(question.question, question.history)
+    sought = await seek(question.question, searched, hits, embedder)
     signals = tuple(round(signal(sought), 4) for signal in SIGNALS.values())
-    return Row(pipeline.settings.collection, kind, question.cluster, signals)
+    cpu_ms = (1000 * (found - began), 1000 * (time.process_time() - found))
+    follow_up = searched != question.question
+    return Row(pipeline.settings.collection, kind, question.cluster, signals, follow_up, cpu_ms)
 
 
 async def measure(options: argparse.Namespace) -> None:
@@ -81,8 +94,7 @@ async def measure(options: argparse.Namespace) -> None:
             for name in options.sets:
                 of_set = settings.model_copy(update={"collection": name})
                 async for one in rows_of(of_set, runtime, options.folder / name):
-                    fields = [one.set, one.kind, one.cluster, one.signals]
-                    file.write(json.dumps(fields) + "\n")
+                    file.write(json.dumps(astuple(one)) + "\n")
                 tell(name)
     finally:
         await runtime.close()
@@ -156,7 +168,19 @@ def report(held: Sequence[tuple[Row, float]]) -> dict[str, Any]:
     show(
         "refused below", columns, [[f"{t:.2f}", *c] for t, c in zip(THRESHOLDS, curve, strict=True)]
     )
-    return {**found, "curve": dict(zip(map(str, THRESHOLDS), curve, strict=True))}
+    follow_ups = [pair for pair in held if pair[0].follow_up]
+    if follow_ups:
+        curve_of = [_at(follow_ups, threshold) for threshold in THRESHOLDS[:5]]
+        rows = [[f"{t:.2f}", *c] for t, c in zip(THRESHOLDS, curve_of, strict=False)]
+        show(f"{len(follow_ups)} follow-ups, refused below", columns, rows)
+    median, most = np.percentile([row.cpu_ms for row, _ in held], (50, 95), axis=0)
+    costs = [[name, f"{m:.1f}", f"{p:.1f}"] for name, m, p in zip(PARTS, median, most, strict=True)]
+    show("CPU ms a question", ["part", "median", "p95"], costs)
+    return {
+        **found,
+        "curve": dict(zip(map(str, THRESHOLDS), curve, strict=True)),
+        "cpu_ms": dict(zip(PARTS, median.round(1).tolist(), strict=True)),
+    }
 
 
 def _area(held: Sequence[tuple[Row, float]], kinds: Sequence[str]) -> str:

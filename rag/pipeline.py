@@ -219,7 +219,8 @@ class Pipeline:
         searched = search_text(question, earlier)
         chosen = await self._chosen(scope, everything=bool(options.whole))
         asked = Asked(question, searched, tuple(hits), chosen, scope.pages)
-        answering = Answering(self.settings, self.runtime, await self.store(), conversation)
+        store, embedder = await asyncio.gather(self.store(), self.embedder())
+        answering = Answering(self.settings, self.runtime, store, embedder, conversation)
         async with aclosing(answering.events(asked, options)) as events:
             async for event in events:
                 yield event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from asking import events_of, pipeline_over
 
 from rag.ask.evidence import FITTED_TO
@@ -101,6 +102,38 @@ async def test_what_the_documents_do_not_hold_is_refused_unasked(settings: Setti
     assert "Looked for: Who is the pope?" in done.answer.text
     assert ", page " in done.answer.text
     assert [turn.question for turn in conversation.turns] == ["Who is the pope?"]
+
+
+@pytest.mark.parametrize(
+    "question", ["And who won the Nobel prize of 1987?", "Do they keep yellow cats?"]
+)
+async def test_a_follow_up_about_something_else_is_refused_unasked(
+    settings: Settings, question: str
+) -> None:
+    """The passages hold all the names that are carried over, and none of the question's own."""
+    pages = ["The yearly rent of Kestrel Wharf in Hill Road is 4,200 crowns.",
+             "Northwind Energy leases Kestrel Wharf from Ada Thew.", PAGES["lease"][2]]  # fmt: skip
+    first = "Does Northwind Energy pay 4,200 crowns of rent for Kestrel Wharf in Hill Road?"
+    engine, conversation = FakeEngine("Made up."), Conversation()
+    strict = settings.model_copy(update={"refusal_threshold": 0.35})
+    documents = {"lease": pages, "boats": PAGES["boats"]}
+    async with pipeline_over(strict, engine, documents, embedder=FITTED_TO) as pipeline:
+        await events_of(pipeline, first, conversation=conversation)
+        assert len(engine.calls) == 1
+        _, other = await events_of(pipeline, question, conversation=conversation)
+        assert other.answer.refused
+        assert len(engine.calls) == 1
+
+
+async def test_a_follow_up_that_leans_on_the_question_before_is_answered(
+    settings: Settings,
+) -> None:
+    engine, conversation = FakeEngine("900 crowns."), Conversation()
+    strict = settings.model_copy(update={"refusal_threshold": 0.35})
+    async with pipeline_over(strict, engine, PAGES, embedder=FITTED_TO) as pipeline:
+        await events_of(pipeline, QUESTIONS[0], conversation=conversation)
+        await events_of(pipeline, "And the deposit?", conversation=conversation)
+    assert len(engine.calls) == 2
 
 
 async def test_an_unsupported_answer_to_an_unlikely_question_is_taken_back(

@@ -15,9 +15,11 @@ from rag.ask.options import AskOptions
 from rag.ask.prompting import Budget, Prompt, build_prompt
 from rag.ask.reading import PART_TOKENS, Reading, Texts, reduced
 from rag.ask.repetition import loop_start
+from rag.ask.sought import Sentence, seek
 from rag.ask.structured import ground_fields, instruction
 from rag.ask.whole import is_broad, is_list
 from rag.config import Settings
+from rag.embedding import Embedder
 from rag.engine import Engine
 from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved
 from rag.runtime import Runtime
@@ -52,25 +54,40 @@ class Asked:
     between: tuple[int, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How likely the passages hold the answer, and their nearest sentences; 1 and none where that
+    cannot be judged."""
+
+    likely: float = 1.0
+    nearest: tuple[Sentence, ...] = ()
+
+
 class Answering:
     """Answers questions about one collection, in one conversation."""
 
     def __init__(
-        self, settings: Settings, runtime: Runtime, store: Store, conversation: Conversation
+        self,
+        settings: Settings,
+        runtime: Runtime,
+        store: Store,
+        embedder: Embedder,
+        conversation: Conversation,
     ) -> None:
         self.settings = settings
         self.runtime = runtime
         self.store = store
+        self.embedder = embedder
         self.conversation = conversation
 
     async def events(self, asked: Asked, options: AskOptions) -> AsyncGenerator[AnswerEvent]:
         """Retrieved, then MapProgress… where documents are read whole, then Delta…, then Done; the
         conversation has one turn more then."""
         yield Retrieved(asked.question, asked.searched, asked.hits)
-        likely = await self._likely(asked, options)
-        if likely < self.settings.refusal_threshold or not (asked.hits or options.whole):
+        judged = await self._judged(asked, options)
+        if judged.likely < self.settings.refusal_threshold or not (asked.hits or options.whole):
             self._remember(Turn(asked.question, asked.question, NOT_SAID))
-            yield Done(refusal(asked))
+            yield Done(refusal(asked, judged))
             return
         async with self.runtime.lease(options.model) as engine:
             async with aclosing(self._prepared(engine, asked, options)) as preparing:
@@ -94,14 +111,14 @@ class Answering:
                             break
         self._remember(prompt.turn(asked.question, text))
         grounded = await self._grounded(asked, text, prompt, structured=options.schema is not None)
-        yield Done(finished(asked, prompt, grounded, likely, finish, engine.model))
+        yield Done(finished(asked, prompt, grounded, judged, finish, engine.model))
 
-    async def _likely(self, asked: Asked, options: AskOptions) -> float:
-        """How likely it is that the passages hold the answer; 1 where that cannot be judged."""
-        embedder_id, _ = await self.store.embedder()
-        if options.whole or is_broad(asked.question) or not is_fitted_to(embedder_id):
-            return 1.0
-        return await asyncio.to_thread(answerable, asked.searched, asked.hits)
+    async def _judged(self, asked: Asked, options: AskOptions) -> Judged:
+        """Raises EmbeddingError."""
+        if options.whole or is_broad(asked.question) or not is_fitted_to(self.embedder.id):
+            return Judged()
+        sought = await seek(asked.question, asked.searched, asked.hits, self.embedder)
+        return Judged(await asyncio.to_thread(answerable, sought), sought.nearest)
 
     def _pieces(self, engine: Engine, prompt: Prompt, options: AskOptions) -> AsyncGenerator[Piece]:
         return engine.stream(
@@ -188,15 +205,15 @@ def finished(
     asked: Asked,
     prompt: Prompt,
     grounded: Grounded,
-    likely: float,
+    judged: Judged,
     finish: Finish | None,
     model: str,
 ) -> Answer:
     """The answer as it is told, or a refusal in its place."""
-    unlikely = likely < UNSUPPORTED and nothing_supported(grounded)
+    unlikely = judged.likely < UNSUPPORTED and nothing_supported(grounded)
     if grounded.refused or unlikely:
         said = grounded.text if grounded.refused else NOT_SAID
-        text = refusal_text(asked.searched, prompt.hits, said=said)
+        text = refusal_text(asked.searched, prompt.hits, judged.nearest, said=said)
         grounded = Grounded(text, grounded.claims if grounded.refused else (), (), True)
     return Answer(
         question=asked.question,
@@ -215,9 +232,9 @@ def nothing_supported(grounded: Grounded) -> bool:
     return bool(grounded.claims) and not any(claim.sources for claim in grounded.claims)
 
 
-def refusal(asked: Asked) -> Answer:
+def refusal(asked: Asked, judged: Judged) -> Answer:
     """The answer that no model was asked for."""
-    text = refusal_text(asked.searched, asked.hits)
+    text = refusal_text(asked.searched, asked.hits, judged.nearest)
     return Answer(asked.question, asked.searched, text, (), (), asked.hits, True, None, "")
 
 

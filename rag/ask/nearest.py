@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rag.ask.claims import statements
+from rag.ask.sought import Sentence
 from rag.terms import indexed_terms, query_terms
 from rag.types import Hit
 
@@ -15,26 +16,33 @@ _SHOWN: Final = 3
 _QUOTE_CHARS: Final = 200
 
 
-def refusal_text(searched: str, hits: Sequence[Hit], *, said: str = NOT_SAID) -> str:
-    """For the reader; `hits` are the passages that came nearest, best first, and `said` is what
-    the refusal begins with."""
+def refusal_text(
+    searched: str, hits: Sequence[Hit], nearest: Sequence[Sentence] = (), *, said: str = NOT_SAID
+) -> str:
+    """For the reader; `hits` are the passages found, best first, `nearest` sentences of theirs,
+    nearest first, and `said` is what the refusal begins with."""
     if not hits:
         return f"{NOTHING_FOUND}\n\nLooked for: {searched}"
-    places = dict.fromkeys(_place(searched, hit) for hit in hits[:_SHOWN])
-    nearest = "\n".join(f"- {place}" for place in places)
-    return f"{said}\n\nLooked for: {searched}\n\nWhat came nearest:\n{nearest}"
+    quotes: dict[str, str] = {}
+    for sentence in nearest:
+        quotes.setdefault(sentence.hit.chunk.id, _place(sentence.hit, sentence.text))
+    for hit in hits[:_SHOWN]:
+        quotes.setdefault(hit.chunk.id, _place(hit, _statement(searched, hit)))
+    places = list(dict.fromkeys(quotes.values()))[:_SHOWN]
+    near = "\n".join(f"- {place}" for place in places)
+    return f"{said}\n\nLooked for: {searched}\n\nWhat came nearest:\n{near}"
 
 
-def _place(searched: str, hit: Hit) -> str:
-    document, chunk = hit.document, hit.chunk
-    title = document.title or document.name
-    return f"{title}, page {chunk.first_page}: “{_nearest(searched, hit)}”"
+def _place(hit: Hit, text: str) -> str:
+    title = hit.document.title or hit.document.name
+    line = " ".join(text.split())
+    quote = line if len(line) <= _QUOTE_CHARS else line[: _QUOTE_CHARS - 1].rstrip() + "…"
+    return f"{title}, page {hit.chunk.first_page}: “{quote}”"
 
 
-def _nearest(searched: str, hit: Hit) -> str:
-    """The statement of a passage that shares most terms with the question, on one line."""
+def _statement(searched: str, hit: Hit) -> str:
+    """The statement of a passage that shares most terms with the question; of two alike the longer,
+    as a heading says less than a sentence."""
     asked, text = set(query_terms(searched)), hit.chunk.text
     spans = [text[s.start : s.end] for s in statements(text)] or [text]
-    best = max(spans, key=lambda span: len(asked.intersection(indexed_terms(span, ""))))
-    line = " ".join(best.split())
-    return line if len(line) <= _QUOTE_CHARS else line[: _QUOTE_CHARS - 1].rstrip() + "…"
+    return max(spans, key=lambda s: (len(asked.intersection(indexed_terms(s, ""))), len(s)))
