@@ -1,41 +1,50 @@
 """Search against corpus size: latency and recall of the searches alone, and of the whole retrieval.
 
     uv run python -m benchmarks scale --rows 1000,10000,100000
+    uv run python -m benchmarks scale --rows 1000000 --keep FOLDER
 
-Rows are synthetic: clustered unit vectors, and words drawn by Zipf's law, written and indexed by
-the store itself. "flat" bypasses the vector index, which is exact; "dense" and "full text" are the
-calls that retrieval makes, made directly on LanceDB; "raw" is both at once, for the ids of as many
-candidates as retrieval asks for, and then the k rows. "retrieve" is everything but the embedding of
-the question, whose vector is given; "document" is retrieve within one document in a hundred. Recall
-is that of the ten nearest against the exact search. Prints a table, then one JSON line.
+Rows are made up (benchmarks/_corpus.py), written and indexed by the store itself; with --keep a
+collection stays in FOLDER for the next run. "flat" bypasses the vector index, which is exact;
+"dense" and "full text" are the searches that retrieval makes, alone; "raw" is both at once, made
+directly on LanceDB, for the ids of as many candidates as retrieval asks for, and then the k rows.
+"retrieve" is everything but the embedding of the question, whose vector is given; "document" is
+retrieve within one document in a hundred; "embed" is the bundled embedder on a question of common
+length, and is counted on both sides of retrieve/raw. Recall is that of the ten nearest against the
+exact search. Prints a table, then one JSON line.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks._corpus import CHUNKS_A_DOCUMENT, Corpus, document_id, unit
 from benchmarks._report import finish, median, show, tell
-from benchmarks.vector_index import clustered, unit
 from rag.ask.retrieval import RetrievalPlan, retrieve
-from rag.embedding import Vectors
+from rag.config import load_settings
+from rag.embedding import Embedder, Vectors
 from rag.evaluation.summary import latency_of
-from rag.store import Addition, Filter, Match, Searcher, Store, StoreWriter
+from rag.runtime import Runtime
+from rag.store import Filter, Match, Searcher, Store, StoreWriter
+from rag.store.schema import chunk_id
 from rag.terms import query_terms
-from rag.types import Chunk, Coverage, Document, Hit
+from rag.types import Hit
 
 DIMENSIONS = 384
-CHUNKS_A_DOCUMENT = 100
-COMMIT = 200  # documents
-SYLLABLES = ("ba", "ce", "di", "fo", "gu", "la", "me", "ni", "po", "ru", "sa", "te", "vi", "zo")
+WORDS = 12  # of a question, with its stop words
+# In English, because made-up words fall into many more tokens. 17: the development sets have 13 to
+# 33 in the median.
+QUESTION = "What was the company's operating income in 2017, and why did it fall?"
 
 
 class GivenVector:
@@ -51,46 +60,6 @@ class GivenVector:
 
 
 @dataclass(frozen=True, slots=True)
-class Corpus:
-    """Vectors (rows, DIMENSIONS), one text a row."""
-
-    vectors: Vectors
-    texts: Sequence[str]
-
-    @classmethod
-    def make(cls, rows: int, words: int, chance: np.random.Generator) -> Corpus:
-        vocabulary = np.array([_word(number) for number in range(30_000)])
-        which = np.minimum(chance.zipf(1.2, (rows, words)) - 1, len(vocabulary) - 1)
-        texts = [" ".join(vocabulary[row]) for row in which]
-        return cls(clustered(rows, DIMENSIONS, chance), texts)
-
-    def additions(self) -> list[Addition]:
-        starts = range(0, len(self.texts), CHUNKS_A_DOCUMENT)
-        return [self._addition(number, start) for number, start in enumerate(starts)]
-
-    def _addition(self, number: int, start: int) -> Addition:
-        texts = self.texts[start : start + CHUNKS_A_DOCUMENT]
-        chunks = [
-            Chunk(text, "", 0, len(text), 1 + i // 3, 1 + i // 3, "text", 100)
-            for i, text in enumerate(texts)
-        ]
-        document = Document(
-            f"{number:016x}", Path(f"/synthetic/{number}.pdf"), _word(number), "0" * 64, 0, 0,
-            34, len(texts), "en", Coverage(34, 0, 0, ()), {}, "2026-01-01T00:00:00+00:00",
-        )  # fmt: skip
-        return Addition(document, "", (), chunks, self.vectors[start : start + len(texts)])
-
-
-def _word(number: int) -> str:
-    """A word of its own for each number; the commonest are the shortest."""
-    word, base = "", len(SYLLABLES)
-    number += base
-    while number:
-        word, number = word + SYLLABLES[number % base], number // base
-    return word
-
-
-@dataclass(frozen=True, slots=True)
 class Asked:
     """A question near the stored row `row`: its vector, and words of the row's text."""
 
@@ -99,24 +68,54 @@ class Asked:
     text: str
 
 
-def questions(corpus: Corpus, count: int, chance: np.random.Generator) -> list[Asked]:
-    rows = chance.choice(len(corpus.texts), count, replace=False)
+async def questions(store: Store, rows: int, count: int) -> list[Asked]:
+    """Each about a stored row: words of its text, and a vector as near to its own as a
+    question's is to its passage (cosine about 0.7)."""
+    chance = np.random.default_rng(2)
+    chosen = chance.choice(rows, count, replace=False)
     noise = unit(chance.standard_normal((count, DIMENSIONS), dtype=np.float32))
-    vectors = unit(corpus.vectors[rows] + 0.7 * noise).astype(np.float32)
-    texts = [" ".join(chance.choice(corpus.texts[row].split(), 7)) for row in rows]
-    return [Asked(int(r), v, t) for r, v, t in zip(rows, vectors, texts, strict=True)]
+    asked = []
+    for row, away in zip(chosen.tolist(), noise, strict=True):
+        text, vector = await _stored(store, row)
+        near = unit((vector + 0.7 * away)[None])[0].astype(np.float32)
+        asked.append(Asked(row, near, " ".join(chance.choice(text.split(), WORDS))))
+    return asked
 
 
-async def write(folder: Path, corpus: Corpus) -> tuple[StoreWriter, float]:
-    """The corpus in a new collection, and the seconds that indexing took."""
+async def _stored(store: Store, row: int) -> tuple[str, Vectors]:
+    """A row's text and vector, as they were written."""
+    id_ = chunk_id(document_id(row), row % CHUNKS_A_DOCUMENT)
+    found = store.chunks_table.query().where(f"id = '{id_}'").select(["text", "vector"])
+    (stored,) = (await found.to_arrow()).to_pylist()
+    return stored["text"], np.array(stored["vector"], dtype=np.float32)
+
+
+@asynccontextmanager
+async def collection(rows: int, args: argparse.Namespace) -> AsyncIterator[tuple[Store, float]]:
+    """The collection of so many rows, made if --keep has none, and the seconds to index it."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(args.keep or temporary, f"{rows}-rows-of-{args.words}-words")
+        indexing = 0.0
+        if not folder.exists():
+            unfinished = folder.with_suffix(".unfinished")
+            indexing = await write(unfinished, Corpus(rows, args.words, DIMENSIONS))
+            unfinished.rename(folder)
+        store = await Store.open(folder)
+        yield store, indexing
+        store.close()
+
+
+async def write(folder: Path, corpus: Corpus) -> float:
+    """The corpus in a new collection; the seconds that indexing took."""
+    shutil.rmtree(folder, ignore_errors=True)
     store = await StoreWriter.create(folder, GivenVector.id, DIMENSIONS, "given")
-    additions = corpus.additions()
-    for start in range(0, len(additions), COMMIT):
-        await store.commit(additions[start : start + COMMIT])
-        tell(f"  {min(start + COMMIT, len(additions))}/{len(additions)} documents")
+    for number in range(corpus.blocks):
+        await store.commit(corpus.block(number))
+        tell(f"  {number + 1}/{corpus.blocks} blocks")
     started = time.perf_counter()
     await store.optimize()
-    return store, time.perf_counter() - started
+    store.close()
+    return time.perf_counter() - started
 
 
 # ── searches ──────────────────────────────────────────────────────────────────────────────────
@@ -127,8 +126,9 @@ Search = Callable[[Asked], Awaitable[Any]]
 class Searches:
     """Each search by its name, on one store."""
 
-    def __init__(self, store: Store, k: int) -> None:
+    def __init__(self, store: Store, embedder: Embedder, k: int) -> None:
         self._store = store
+        self._embedder = embedder
         self._k = k
         self._plan = RetrievalPlan()
 
@@ -140,6 +140,7 @@ class Searches:
             "raw": self.raw,
             "retrieve": self.retrieve,
             "document": self.within_document,
+            "embed": self.embed,
         }
 
     async def flat(self, asked: Asked) -> list[str]:
@@ -159,7 +160,7 @@ class Searches:
 
     async def _first(self, searcher: Searcher, matches: list[Match]) -> list[str]:
         found = await searcher.found({"": matches})
-        return [item.chunk.id for item in found[""][: self._k]]
+        return [item.place.id for item in found[""][: self._k]]
 
     async def raw(self, asked: Asked) -> None:
         table, limit = self._store.chunks_table, self._plan.candidates
@@ -185,6 +186,9 @@ class Searches:
             asked.text, self._store, GivenVector(asked.vector), k=self._k, where=where,
             plan=self._plan,
         )  # fmt: skip
+
+    async def embed(self, asked: Asked) -> Vectors:  # noqa: ARG002 - as the others
+        return await self._embedder.embed_query(QUESTION)
 
     def _nearest(self, asked: Asked) -> Any:
         return self._store.chunks_table.query().nearest_to(asked.vector).distance_type("cosine")
@@ -234,23 +238,17 @@ async def take_turns(searches: Mapping[str, Search], asked: Sequence[Asked]) -> 
 # ── a size ────────────────────────────────────────────────────────────────────────────────────
 
 
-async def measure(rows: int, args: argparse.Namespace) -> dict[str, Any]:
-    chance = np.random.default_rng(0)
+async def measure(rows: int, embedder: Embedder, args: argparse.Namespace) -> dict[str, Any]:
     tell(f"{rows:,} rows")
-    corpus = Corpus.make(rows, args.words, chance)
-    asked = questions(corpus, args.queries, chance)
-    with tempfile.TemporaryDirectory() as folder:
-        store, indexing = await write(Path(folder, "collection"), corpus)
-        taken = await take_turns(Searches(store, 10).all(), asked)
-        store.close()
+    async with collection(rows, args) as (store, indexing):
+        asked = await questions(store, rows, args.queries)
+        taken = await take_turns(Searches(store, embedder, 10).all(), asked)
     figures = {name: own.figures() for name, own in taken.items()}
     return {
-        "indexing_s": round(indexing, 1),
+        "indexing_s": round(indexing, 1) or None,
         "searches": figures,
         "recall@10": recall(taken["dense"].found, taken["flat"].found),
-        "retrieve_over_raw": {
-            unit_: ratio_of(figures, unit_, args.embedding_ms) for unit_ in ("p50_ms", "cpu_ms")
-        },
+        "retrieve_over_raw": {unit_: ratio_of(figures, unit_) for unit_ in ("p50_ms", "cpu_ms")},
     }
 
 
@@ -259,9 +257,10 @@ def recall(found: Sequence[Sequence[str]], exact: Sequence[Sequence[str]]) -> fl
     return round(float(np.mean([len({*a} & {*b}) / len(b) for a, b in pairs])), 4)
 
 
-def ratio_of(figures: dict[str, dict[str, float]], kind: str, embedding: float) -> float:
+def ratio_of(figures: dict[str, dict[str, float]], unit_: str) -> float:
     """Retrieval over the raw calls, the embedding of the question in both."""
-    return round((figures["retrieve"][kind] + embedding) / (figures["raw"][kind] + embedding), 2)
+    retrieve, raw, embed = (figures[name][unit_] for name in ("retrieve", "raw", "embed"))
+    return round((retrieve + embed) / (raw + embed), 2)
 
 
 def report(results: dict[str, Any], args: argparse.Namespace) -> None:
@@ -282,7 +281,13 @@ def report(results: dict[str, Any], args: argparse.Namespace) -> None:
 
 
 async def run(args: argparse.Namespace) -> None:
-    report({str(rows): await measure(rows, args) for rows in args.rows}, args)
+    settings = load_settings()
+    runtime = Runtime(settings)
+    try:
+        embedder = await runtime.embedder(settings.embedding_model)
+        report({str(rows): await measure(rows, embedder, args) for rows in args.rows}, args)
+    finally:
+        await runtime.close()
 
 
 def main() -> None:
@@ -290,10 +295,7 @@ def main() -> None:
     parser.add_argument("--rows", type=_numbers, default=(1_000, 10_000, 100_000), help="a,b,c")
     parser.add_argument("--queries", type=int, default=50)
     parser.add_argument("--words", type=int, default=120, help="words of a row")
-    parser.add_argument(
-        "--embedding-ms", type=float, default=0.0,
-        help="what embedding a question takes, counted in retrieve/raw on both sides",
-    )  # fmt: skip
+    parser.add_argument("--keep", type=Path, help="folder where the collections stay")
     asyncio.run(run(parser.parse_args()))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from rag.store import Addition, Filter, Found, Store
-from rag.types import Block, Chunk, Coverage, Document, Page, Word
+from rag.store import Addition, Filter, Match, Searcher, Store
+from rag.types import Block, Chunk, Coverage, Document, Page, StoredChunk, Word
 
 DIMENSIONS = 4
 EVERYTHING = Filter()
@@ -52,11 +53,25 @@ def addition(name: str, texts: list[str], vectors: list[np.ndarray], id_: str = 
     return Addition(document, "recipe", pages, chunks, np.stack(vectors))
 
 
-async def dense(store: Store, vector: np.ndarray, limit: int, where: Filter) -> list[Found]:
-    searcher = await store.searcher()
-    return (await searcher.found({"": await searcher.dense(vector, limit, where)}))[""]
+@dataclass(frozen=True)
+class Passage:
+    """What a search found, read."""
+
+    chunk: StoredChunk
+    score: float
 
 
-async def full_text(store: Store, terms: list[str], limit: int, where: Filter) -> list[Found]:
+async def read(searcher: Searcher, matches: list[Match]) -> list[Passage]:
+    found = (await searcher.found({"": matches}))[""]
+    chunks = await searcher.read([item.place for item in found])
+    return [Passage(chunk, item.score) for chunk, item in zip(chunks, found, strict=True)]
+
+
+async def dense(store: Store, vector: np.ndarray, limit: int, where: Filter) -> list[Passage]:
     searcher = await store.searcher()
-    return (await searcher.found({"": await searcher.full_text(terms, limit, where)}))[""]
+    return await read(searcher, await searcher.dense(vector, limit, where))
+
+
+async def full_text(store: Store, terms: list[str], limit: int, where: Filter) -> list[Passage]:
+    searcher = await store.searcher()
+    return await read(searcher, await searcher.full_text(terms, limit, where))

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import peers
 from benchmarks.__main__ import BENCHMARKS
+from benchmarks._corpus import ROWS_A_BLOCK, Corpus, Words, document_id
 from benchmarks.compare import leaves, ratios, read
 from rag.evaluation.questions import Question
+from rag.terms import STOP_WORDS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -105,3 +109,22 @@ def test_a_peer_that_ends_early_names_its_log(tmp_path: Path) -> None:
     with pytest.raises(peers.PeerFailed, match="log"):
         peers.run(command, tmp_path / "log", [], [asked("crash", 1)])
     assert "no more" in (tmp_path / "log").read_text()
+
+
+def test_a_block_of_the_made_up_corpus_follows_from_its_number() -> None:
+    corpus = Corpus(rows=ROWS_A_BLOCK + 250, words=8, dimensions=16)
+    assert corpus.blocks == 2
+    last, again = corpus.block(1), Corpus(ROWS_A_BLOCK + 250, 8, 16).block(1)
+    assert [len(addition.chunks) for addition in last] == [100, 100, 50]
+    assert [addition.chunks for addition in last] == [addition.chunks for addition in again]
+    assert (last[2].vectors == again[2].vectors).all()
+    assert np.linalg.norm(last[2].vectors, axis=1) == pytest.approx(np.ones(50), abs=1e-5)
+    assert last[2].document.id == document_id(ROWS_A_BLOCK + 249)
+
+
+def test_made_up_words_are_as_common_as_those_of_english() -> None:
+    texts = Words().draw(2000, 100, np.random.default_rng(0))
+    counts = Counter(word for text in texts for word in text.split())
+    ranked = [count / 200_000 for _, count in counts.most_common()]
+    assert ranked[0] / ranked[9] == pytest.approx((10 + 2.7) / (1 + 2.7), rel=0.1)
+    assert 0.15 < sum(counts[word] for word in STOP_WORDS) / 200_000 < 0.25

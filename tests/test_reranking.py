@@ -14,7 +14,7 @@ from store_factory import addition
 
 from rag import models
 from rag.ask.late_interaction import LateInteraction, max_sim
-from rag.ask.reranking import reranked
+from rag.ask.reranking import Reranker, reranked
 from rag.ask.retrieval import RetrievalPlan, retrieve
 from rag.config import Settings
 from rag.embedding import Vectors, open_embedder
@@ -23,15 +23,18 @@ from rag.mlx_runtime import MLXThread
 from rag.pipeline import open_pipeline
 from rag.reranker import CrossEncoder
 from rag.runtime import Runtime
-from rag.store import Filter, StoreWriter
+from rag.store import Filter, Place, StoreWriter
 from rag.testing import FakeEmbedder
-from rag.types import StoredChunk
 
 PAGES = ["The keeper's goats ate the barometer.", "Lamp oil is ordered in March.", "Nobody came."]
 
 
-def chunk(text: str) -> StoredChunk:
-    return StoredChunk(text, "d", 0, text, "", 0, len(text), 1, 1, "text", 1)
+async def in_order(question: str, pages: list[str], reranker: Reranker) -> list[tuple[str, float]]:
+    """The pages as `reranked` ranks them, with their scores."""
+    places = [Place(i, page, "d", 1) for i, page in enumerate(pages)]
+    return [
+        (item.place.id, item.score) for item in await reranked(question, places, pages, reranker)
+    ]
 
 
 # ── late interaction ──────────────────────────────────────────────────────────────────────────
@@ -72,9 +75,9 @@ async def test_the_bundled_embedder_ranks_by_its_tokens(
 ) -> None:
     embedder = await open_embedder(settings, mlx_thread)
     late = LateInteraction.of(embedder)
-    found = await reranked("What did the goats eat?", [chunk(page) for page in PAGES[::-1]], late)
-    assert found[0].chunk.text == PAGES[0]
-    assert [item.score for item in found] == sorted((i.score for i in found), reverse=True)
+    found = await in_order("What did the goats eat?", PAGES[::-1], late)
+    assert found[0][0] == PAGES[0]
+    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
     await embedder.close()
 
 
@@ -233,9 +236,9 @@ async def test_a_cross_encoder_scores_each_pair_as_if_alone(cross_encoder: Cross
 
 async def test_passages_come_in_the_order_of_its_scores(cross_encoder: CrossEncoder) -> None:
     scores = await cross_encoder.scores("goats", PAGES)
-    found = await reranked("goats", [chunk(page) for page in PAGES], cross_encoder)
+    found = await in_order("goats", PAGES, cross_encoder)
     expected = [PAGES[index] for index in np.argsort(scores)[::-1]]
-    assert [item.chunk.text for item in found] == expected
+    assert [text for text, _ in found] == expected
 
 
 async def test_a_search_uses_the_configured_models(

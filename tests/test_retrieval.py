@@ -13,24 +13,28 @@ from store_factory import addition
 
 from rag.ask.glossary import FILINGS, expansion, merged
 from rag.ask.ordering import cover_documents, distinct_pages_first
-from rag.ask.retrieval import RetrievalPlan, fuse, retrieve
+from rag.ask.retrieval import RetrievalPlan, fuse, gains, retrieve
 from rag.ask.titles import Titles
 from rag.config import load_settings
 from rag.errors import ConfigError
-from rag.store import Filter, Found, StoreWriter
+from rag.store import Filter, Found, Place, StoreWriter
 from rag.testing import FakeEmbedder
-from rag.types import Coverage, Document, Hit, StoredChunk
+from rag.types import Coverage, Document, Hit
 
 PLAN = RetrievalPlan(weights={"dense": 1.0, "full_text": 1.0})
 BY_RANK = replace(PLAN, fusion="ranks")
 
 
-def chunk(id_: str, page: int = 1, document: str = "d") -> StoredChunk:
-    return StoredChunk(id_, document, 0, id_, "", 0, len(id_), page, page, "text", 1)
+def place(id_: str, page: int = 1, document: str = "d") -> Place:
+    return Place(0, id_, document, page)
 
 
 def found(*ids: str) -> list[Found]:
-    return [Found(chunk(id_), 1.0 / rank) for rank, id_ in enumerate(ids, 1)]
+    return [Found(place(id_), 1.0 / rank) for rank, id_ in enumerate(ids, 1)]
+
+
+def fused(plan: RetrievalPlan, **lists: list[Found]) -> list[tuple[str, float]]:
+    return [(place.id, score) for place, score in fuse(lists, gains(lists, plan))]
 
 
 def document(title: str, id_: str) -> Document:
@@ -40,8 +44,7 @@ def document(title: str, id_: str) -> Document:
 
 
 def test_reciprocal_rank_fusion_by_hand() -> None:
-    fused = fuse({"dense": found("a", "b"), "full_text": found("b", "c")}, BY_RANK)
-    assert [(c.id, score) for c, score in fused] == [
+    assert fused(BY_RANK, dense=found("a", "b"), full_text=found("b", "c")) == [
         ("b", pytest.approx(1 / 62 + 1 / 61)),
         ("a", pytest.approx(1 / 61)),
         ("c", pytest.approx(1 / 62)),
@@ -49,10 +52,9 @@ def test_reciprocal_rank_fusion_by_hand() -> None:
 
 
 def test_score_fusion_by_hand() -> None:
-    dense = [Found(chunk("a"), 0.9), Found(chunk("b"), 0.8), Found(chunk("c"), 0.5)]
-    text = [Found(chunk("b"), 12.0), Found(chunk("d"), 4.0)]
-    fused = fuse({"dense": dense, "full_text": text}, PLAN)
-    assert [(c.id, score) for c, score in fused] == [
+    dense = [Found(place("a"), 0.9), Found(place("b"), 0.8), Found(place("c"), 0.5)]
+    text = [Found(place("b"), 12.0), Found(place("d"), 4.0)]
+    assert fused(PLAN, dense=dense, full_text=text) == [
         ("b", pytest.approx(0.75 + 1.0)),
         ("a", pytest.approx(1.0)),
         ("c", 0.0),
@@ -61,8 +63,8 @@ def test_score_fusion_by_hand() -> None:
 
 
 def test_a_list_of_equal_scores_counts_in_full() -> None:
-    text = [Found(chunk("a"), 3.0), Found(chunk("b"), 3.0)]
-    assert [score for _, score in fuse({"full_text": text}, PLAN)] == [1.0, 1.0]
+    text = [Found(place("a"), 3.0), Found(place("b"), 3.0)]
+    assert [score for _, score in fused(PLAN, full_text=text)] == [1.0, 1.0]
 
 
 ids = st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=8)
@@ -70,22 +72,22 @@ ids = st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=8)
 
 @given(ids, ids)
 def test_fusion_returns_each_chunk_once_best_first(dense: list[str], text: list[str]) -> None:
-    fused = fuse({"dense": found(*dense), "full_text": found(*text)}, PLAN)
-    assert sorted(c.id for c, _ in fused) == sorted({*dense, *text})
-    scores = [score for _, score in fused]
+    both = fused(PLAN, dense=found(*dense), full_text=found(*text))
+    assert sorted(id_ for id_, _ in both) == sorted({*dense, *text})
+    scores = [score for _, score in both]
     assert scores == sorted(scores, reverse=True)
 
 
 @given(ids)
 def test_a_list_alone_keeps_its_order(order: list[str]) -> None:
-    assert [c.id for c, _ in fuse({"dense": found(*order)}, PLAN)] == order
+    assert [id_ for id_, _ in fused(PLAN, dense=found(*order))] == order
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 3)), max_size=12))
 def test_distinct_pages_first_loses_nothing_and_keeps_order_within(
     places: list[tuple[str, int]],
 ) -> None:
-    ranked = [(chunk(f"{i}", page, d), 1.0) for i, (d, page) in enumerate(places)]
+    ranked = [(place(f"{i}", page, d), 1.0) for i, (d, page) in enumerate(places)]
     ordered = distinct_pages_first(ranked)
     assert sorted(c.id for c, _ in ordered) == sorted(c.id for c, _ in ranked)
     head = [(c.document_id, c.first_page) for c, _ in ordered[: len(set(places))]]
@@ -120,8 +122,8 @@ def test_a_file_name_names_too() -> None:
 
 
 def test_each_of_two_named_documents_is_among_the_first() -> None:
-    ranked = [(chunk(f"a{i}", i, "a"), 1.0 - i / 10) for i in range(6)]
-    ranked.append((chunk("b0", 1, "b"), 0.1))
+    ranked = [(place(f"a{i}", i, "a"), 1.0 - i / 10) for i in range(6)]
+    ranked.append((place("b0", 1, "b"), 0.1))
     covered = cover_documents(ranked, ("a", "b"), 4)
     assert [c.id for c, _ in covered[:4]] == ["a0", "a1", "a2", "b0"]
     assert sorted(c.id for c, _ in covered) == sorted(c.id for c, _ in ranked)
@@ -131,7 +133,7 @@ def test_each_of_two_named_documents_is_among_the_first() -> None:
 def test_covering_documents_loses_nothing_and_covers_what_can_be(
     documents: list[str], k: int
 ) -> None:
-    ranked = [(chunk(str(i), i, d), 1.0) for i, d in enumerate(documents)]
+    ranked = [(place(str(i), i, d), 1.0) for i, d in enumerate(documents)]
     covered = cover_documents(ranked, ("a", "b"), k)
     assert sorted(c.id for c, _ in covered) == sorted(c.id for c, _ in ranked)
     if k >= 4:

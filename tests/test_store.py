@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from store_factory import DIMENSIONS, EVERYTHING, addition, dense, full_text, unit
+from store_factory import DIMENSIONS, EVERYTHING, addition, dense, full_text, read, unit
 
 from rag.errors import IndexMismatch, IndexMissing
 from rag.store import Filter, Store, StoreWriter
@@ -129,8 +129,8 @@ async def test_a_search_goes_on_in_the_moment_that_it_began_in(
     await store.remove([Path("/docs/cats")])
     await store.optimize()  # compacts: the rows that stay have other ids now
     await reader.refresh()
-    found = await searcher.found({"dense": matches})
-    assert {item.chunk.document_id for item in found["dense"]} == {"id-cats", "id-dogs"}
+    found = await read(searcher, matches)
+    assert {item.chunk.document_id for item in found} == {"id-cats", "id-dogs"}
     now = await dense(reader, unit(0, 0, 1, 0), 9, EVERYTHING)
     assert [item.chunk.document_id for item in now] == ["id-dogs"]
 
@@ -147,7 +147,10 @@ async def test_each_list_gets_its_own_chunks_in_its_own_order(store: StoreWriter
             "nothing": [],
         }
     )
-    texts = {name: [item.chunk.text for item in items] for name, items in found.items()}
+    texts = {
+        name: [chunk.text for chunk in await searcher.read([item.place for item in items])]
+        for name, items in found.items()
+    }
     assert texts["near"][0] == "dogs bark at O'Neil's"
     assert len(texts["near"]) == 3
     assert texts["far"] == ["cats purr softly", "kittens play"]

@@ -12,7 +12,7 @@ from store_factory import EVERYTHING, addition, dense, full_text, unit
 from rag.errors import IndexMissing, InvalidName
 from rag.store import Addition, Filter, Store, StoreWriter
 from rag.store.checks import check, mend
-from rag.store.indexes import PARTS, ROWS_A_PARTITION
+from rag.store.indexes import PARTS, ROWS_A_PARTITION, index_chunks
 from rag.store.lance import one_of
 from rag.store.reembed import reembed
 from rag.store.tags import delete_tag, set_tag
@@ -268,6 +268,69 @@ async def test_a_large_table_gets_a_vector_index_that_grows_with_it(tmp_path: Pa
     assert "id-late:00003" in await found(late[3], EVERYTHING)
     await add("more", 4 * ROWS_A_PARTITION)
     assert await names() == {"vector_ivf_8"}
+    store.close()
+
+
+async def add_clustered(store: StoreWriter, name: str, count: int, dimensions: int) -> np.ndarray:
+    """A document of so many unit vectors around forty centres."""
+    chance = np.random.default_rng(count)
+    centres = np.random.default_rng(0).standard_normal((40, dimensions))
+    vectors = centres[chance.integers(0, 40, count)]
+    vectors = vectors + 0.5 * chance.standard_normal((count, dimensions))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    await store.commit([addition(name, [f"text {i}" for i in range(count)], list(vectors))])
+    return vectors
+
+
+async def vector_indexes(store: Store) -> list[str]:
+    return [i.name for i in await store.chunks_table.list_indices() if "vector" in i.columns]
+
+
+async def test_a_table_too_large_to_search_whole_gets_its_vectors_quantised(tmp_path: Path) -> None:
+    """Nearly all true neighbours are found, with their exact cosines; filters hold."""
+    store = await StoreWriter.create(tmp_path / "c", "e@1", 64, "e")
+    many = await add_clustered(store, "many", 1500, 64)
+    await index_chunks(store.chunks_table, a_partition=250, exact=6)
+    assert await vector_indexes(store) == ["vector_ivf_6"]
+    few = await add_clustered(store, "few", 500, 64)
+    await index_chunks(store.chunks_table, a_partition=250, exact=6)
+    assert await vector_indexes(store) == ["vector_rq_8"]
+    assert "document_ids" in {index.name for index in await store.chunks_table.list_indices()}
+    everything = np.concatenate([many, few])
+    shared = 0
+    for vector in everything[::100]:
+        found = await dense(store, vector, 10, EVERYTHING)
+        rows = [item.chunk.ordinal + 1500 * (item.chunk.document_id == "id-few") for item in found]
+        assert [item.score for item in found] == pytest.approx(everything[rows] @ vector, abs=1e-5)
+        shared += len({*rows} & {*np.argsort(-everything @ vector)[:10].tolist()})
+        own = await dense(store, vector, 10, Filter(("id-few",)))
+        assert {item.chunk.document_id for item in own} == {"id-few"}
+    assert shared >= 0.95 * 10 * len(everything[::100])
+    store.close()
+
+
+async def test_a_quantised_index_stays_and_takes_rows_in(tmp_path: Path) -> None:
+    store = await StoreWriter.create(tmp_path / "c", "e@1", 16, "e")
+    await add_clustered(store, "many", 1000, 16)
+    await index_chunks(store.chunks_table, a_partition=100, exact=8)
+    late = await add_clustered(store, "late", 20, 16)
+    await store.chunks_table.optimize()
+    stats = await store.chunks_table.index_stats("vector_rq_10")
+    assert stats is not None
+    assert stats.num_unindexed_rows == 0
+    found = await dense(store, late[7], 1, EVERYTHING)
+    assert [item.chunk.id for item in found] == ["id-late:00007"]
+    await store.remove([Path("/docs/late")])
+    await index_chunks(store.chunks_table, a_partition=100, exact=12)  # few enough again
+    assert await vector_indexes(store) == ["vector_rq_10"]
+    store.close()
+
+
+async def test_vectors_that_cannot_be_quantised_are_indexed_whole(tmp_path: Path) -> None:
+    store = await StoreWriter.create(tmp_path / "c", "e@1", 12, "e")
+    await add_clustered(store, "many", 1000, 12)
+    await index_chunks(store.chunks_table, a_partition=100, exact=4)
+    assert await vector_indexes(store) == ["vector_ivf_10"]
     store.close()
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from rag.store import Found
-from rag.types import StoredChunk
+from rag.store import Found, Place
 
 
 class Reranker(Protocol):
@@ -15,10 +14,13 @@ class Reranker(Protocol):
     async def scores(self, text: str, passages: Sequence[str]) -> list[float]: ...
 
 
-async def reranked(text: str, candidates: Sequence[StoredChunk], reranker: Reranker) -> list[Found]:
-    """The candidates in the reranker's order, best first; what it finds equal keeps its place."""
-    if not candidates:
+async def reranked(
+    text: str, places: Sequence[Place], passages: Sequence[str], reranker: Reranker
+) -> list[Found]:
+    """The places in the order of their passages for the reranker, best first; what it finds equal
+    keeps its order."""
+    if not places:
         return []
-    scores = await reranker.scores(text, [chunk.content for chunk in candidates])
-    found = [Found(chunk, score) for chunk, score in zip(candidates, scores, strict=True)]
+    scores = await reranker.scores(text, passages)
+    found = [Found(place, score) for place, score in zip(places, scores, strict=True)]
     return sorted(found, key=lambda item: -item.score)

@@ -22,7 +22,7 @@ from rag.ask.reranking import Reranker, reranked
 from rag.ask.titles import Titles
 from rag.config import Settings
 from rag.embedding import Embedder
-from rag.store import Filter, Found, Searcher, Snapshot, Store
+from rag.store import Filter, Found, Place, Searcher, Snapshot, Store
 from rag.terms import indexed_terms, query_terms
 from rag.types import Document, Hit, StoredChunk
 
@@ -121,23 +121,66 @@ async def _search(
     names = [name for name in plan.weights if name in LISTS and name != "corrected"]
     run = (LISTS[name](searcher, query, plan.candidates) for name in names)
     lists = await searcher.found(dict(zip(names, await asyncio.gather(*run), strict=True)))
+    passages = _Passages(searcher)
+    ordered, added = _ordered(lists, query, plan, k)
     if "corrected" in plan.weights:
-        query = replace(query, unseen=_unseen(query.terms, lists.get("full_text", ())))
-        corrected = await LISTS["corrected"](searcher, query, plan.candidates)
-        lists |= await searcher.found({"corrected": corrected})
-    ordered = fuse(lists, plan)
+        first = await passages.read(ordered[: max(k, plan.rerank)])
+        query = replace(query, unseen=_unseen(query.terms, first))
+        if corrected := await LISTS["corrected"](searcher, query, plan.candidates):
+            lists |= await searcher.found({"corrected": corrected})
+            ordered, added = _ordered(lists, query, plan, k)
     if rerankers:
-        candidates = [chunk for chunk, _ in ordered[: plan.rerank]]
-        for name, reranker in rerankers.items():
-            if name in plan.weights:
-                lists[name] = await reranked(text, candidates, reranker)
-        ordered = fuse(lists, plan)
+        candidates = fuse(lists, added)[: plan.rerank]
+        lists |= await _rerank(text, candidates, passages, plan, rerankers)
+        ordered, added = _ordered(lists, query, plan, k)
+    chunks, documents = await passages.read(ordered[:k]), searcher.snapshot.by_id
+    return [
+        _hit(chunk, score, lists, added, query, documents)
+        for chunk, (_, score) in zip(chunks, ordered, strict=False)
+    ]
+
+
+class _Passages:
+    """Reads each chunk of a search once: those that end first are mostly the first of before."""
+
+    def __init__(self, searcher: Searcher) -> None:
+        self._searcher = searcher
+        self._known: dict[Place, StoredChunk] = {}
+
+    async def read(self, ordered: Sequence[tuple[Place, float]]) -> list[StoredChunk]:
+        new = [place for place, _ in ordered if place not in self._known]
+        self._known.update(zip(new, await self._searcher.read(new), strict=True))
+        return [self._known[place] for place, _ in ordered]
+
+
+def _ordered(
+    lists: Mapping[str, Sequence[Found]], query: Query, plan: RetrievalPlan, k: int
+) -> tuple[list[tuple[Place, float]], dict[str, dict[str, float]]]:
+    """The lists as one, by the rules of the plan; and what each list added."""
+    added = gains(lists, plan)
+    ordered = fuse(lists, added)
     if plan.distinct_pages:
         ordered = distinct_pages_first(ordered)
     if plan.cover_named and query.named and query.named.document_ids:
         ordered = cover_documents(ordered, query.named.document_ids, k)
-    added, documents = gains(lists, plan), searcher.snapshot.by_id
-    return [_hit(item, lists, added, query, documents) for item in ordered[:k]]
+    return ordered, added
+
+
+async def _rerank(
+    text: str,
+    candidates: Sequence[tuple[Place, float]],
+    passages: _Passages,
+    plan: RetrievalPlan,
+    rerankers: Mapping[str, Reranker],
+) -> dict[str, list[Found]]:
+    """One more list by each reranker that has a weight."""
+    places = [place for place, _ in candidates]
+    contents = [chunk.content for chunk in await passages.read(candidates)]
+    return {
+        name: await reranked(text, places, contents, reranker)
+        for name, reranker in rerankers.items()
+        if name in plan.weights
+    }
 
 
 async def _query(
@@ -169,12 +212,17 @@ def _titles(snapshot: Snapshot) -> Titles:
     return Titles.of(snapshot.by_path.values())
 
 
-def _unseen(terms: Sequence[str], found: Iterable[Found]) -> tuple[str, ...]:
-    """Terms that no passage found shows, letter for letter: only these are worth a look-up each,
-    and only where they are a good part of the question."""
-    text = "\n".join(f"{item.chunk.header}\n{item.chunk.text}" for item in found).lower()
-    unseen = tuple(term for term in terms if term not in text)
-    return unseen if len(unseen) >= _DOUBTFUL * len(terms) else ()
+def _unseen(terms: Sequence[str], passages: Iterable[StoredChunk]) -> tuple[str, ...]:
+    """Terms that no passage shows, letter for letter: only these are worth a look-up each, and only
+    where they are a good part of the question."""
+    unseen = set(terms)
+    for passage in passages:
+        if not unseen:
+            break
+        lowered = passage.content.lower()
+        unseen = {term for term in unseen if term not in lowered}
+    left = tuple(term for term in terms if term in unseen)
+    return left if len(left) >= _DOUBTFUL * len(terms) else ()
 
 
 @lru_cache(maxsize=8)
@@ -193,17 +241,17 @@ def _terms(text: str, languages: Sequence[str]) -> tuple[str, ...]:
 
 
 def fuse(
-    lists: Mapping[str, Sequence[Found]], plan: RetrievalPlan
-) -> list[tuple[StoredChunk, float]]:
-    """One list, best first: a chunk's score is the weighted sum of its gains in each list."""
+    lists: Mapping[str, Sequence[Found]], added: Mapping[str, Mapping[str, float]]
+) -> list[tuple[Place, float]]:
+    """One list, best first: a chunk's score is the sum of its `gains` in each list."""
     scores: dict[str, float] = {}
-    chunks: dict[str, StoredChunk] = {}
-    for name, added in gains(lists, plan).items():
-        chunks.update((item.chunk.id, item.chunk) for item in lists[name])
-        for id_, gain in added.items():
+    places: dict[str, Place] = {}
+    for name, of_list in added.items():
+        places.update((item.place.id, item.place) for item in lists[name])
+        for id_, gain in of_list.items():
             scores[id_] = scores.get(id_, 0.0) + gain
     ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [(chunks[id_], score) for id_, score in ranked]
+    return [(places[id_], score) for id_, score in ranked]
 
 
 def gains(lists: Mapping[str, Sequence[Found]], plan: RetrievalPlan) -> dict[str, dict[str, float]]:
@@ -212,7 +260,7 @@ def gains(lists: Mapping[str, Sequence[Found]], plan: RetrievalPlan) -> dict[str
     for name, found in lists.items():
         shares = _by_score(found) if plan.fusion == "scores" else _by_rank(found, plan)
         added[name] = {
-            item.chunk.id: plan.weights[name] * share
+            item.place.id: plan.weights[name] * share
             for item, share in zip(found, shares, strict=True)
         }
     return added
@@ -232,27 +280,23 @@ def _by_rank(found: Sequence[Found], plan: RetrievalPlan) -> list[float]:
 
 
 def _hit(
-    scored: tuple[StoredChunk, float],
+    chunk: StoredChunk,
+    score: float,
     lists: Mapping[str, Sequence[Found]],
     added: Mapping[str, Mapping[str, float]],
     query: Query,
     documents: Mapping[str, Document],
 ) -> Hit:
-    chunk, score = scored
     document = documents[chunk.document_id]
-    ranks = {
-        name: rank
-        for name, found in lists.items()
-        for rank, item in enumerate(found, 1)
-        if item.chunk.id == chunk.id
-    }
+    having = [name for name, gained in added.items() if chunk.id in gained]
+    ranks = {name: list(added[name]).index(chunk.id) for name in having}  # best first, as its list
     return Hit(
         chunk,
         document,
         score,
-        ranks,
-        next((f.score for f in lists.get("dense", ()) if f.chunk.id == chunk.id), None),
-        {name: added[name][chunk.id] for name in ranks},
+        {name: rank + 1 for name, rank in ranks.items()},
+        lists["dense"][ranks["dense"]].score if "dense" in ranks else None,
+        {name: added[name][chunk.id] for name in having},
         _words_asked_for(chunk.header, document.language, query),
     )
 

@@ -7,7 +7,7 @@ chunks whose document has none. So a crash leaves rows that nobody sees and `rep
 """
 
 from rag.store.reader import Store
-from rag.store.search import Filter, Found, Match, Searcher, Snapshot
+from rag.store.search import Filter, Found, Match, Place, Searcher, Snapshot
 from rag.store.writer import Addition, StoreWriter
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Filter",
     "Found",
     "Match",
+    "Place",
     "Searcher",
     "Snapshot",
     "Store",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import IndexMismatch, IndexMissing
 from rag.store import schema
+from rag.store.indexes import Indexes
 from rag.store.lance import batches, connect, one_of, translated
 from rag.store.manifest import NAME, Manifest, read_manifest
 from rag.store.search import Searcher, Snapshot
@@ -43,7 +44,6 @@ class Store:
         self._snapshot: Snapshot | None = None
         self._searcher: Searcher | None = None
         self._searched: tuple[str, int, Snapshot] | None = None
-        self._has_full_text = False
 
     # ── open ──────────────────────────────────────────────────────────────────────────────────
 
@@ -78,7 +78,6 @@ class Store:
         if self.chunks_table.name != self.manifest.chunks:
             async with translated():
                 self.chunks_table = await self.connection.open_table(self.manifest.chunks)
-            self._has_full_text = False
 
     async def refresh(self) -> None:
         """See now what others have committed, instead of within a second."""
@@ -179,23 +178,16 @@ class Store:
                 name, version, _ = searched
                 held = await self.connection.open_table(name)
                 await held.checkout(version)
-                text = await self._full_text_index(held)
-                self._searcher, self._searched = Searcher(held, snapshot, text=text), searched
+                indexes = await Indexes.of(held)
+                self._searcher, self._searched = Searcher(held, snapshot, indexes), searched
         return self._searcher
 
     async def unindexed_rows(self) -> int:
         """Chunks that the full-text index does not cover."""
-        if not await self._full_text_index(self.chunks_table):
+        if not (await Indexes.of(self.chunks_table)).text:
             return await self.count_chunks()
         stats = await self.chunks_table.index_stats(schema.FULL_TEXT_INDEX)
         return int(stats.num_unindexed_rows) if stats else 0
-
-    async def _full_text_index(self, chunks: AsyncTable) -> bool:
-        """Whether there is one. Asked of LanceDB until it says yes: a writer may make it later."""
-        if not self._has_full_text:
-            indices = await chunks.list_indices()
-            self._has_full_text = any(index.columns == ["terms"] for index in indices)
-        return self._has_full_text
 
 
 def _stamp(directory: Path) -> tuple[int, int]:

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rag.embedding import Vectors
 from rag.store import schema
-from rag.store.indexes import PROBES
+from rag.store.indexes import PROBES, REFINE, Indexes
 from rag.store.lance import one_of, translated
 from rag.types import Document, StoredChunk
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from lancedb.table import AsyncTable
 
 
@@ -51,8 +52,8 @@ class Filter:
         return " AND ".join(parts) or None
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+# Tuples, because a question makes a thousand of them: a frozen class takes twice as long.
+class Match(NamedTuple):
     """A row of the chunks table that a search found, by LanceDB's row id.
 
     `score`: cosine similarity, or BM25 for full text.
@@ -62,30 +63,41 @@ class Match:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Place(NamedTuple):
+    """Which chunk it is and where it stands: enough to rank it, without its text."""
+
+    row: int
+    id: str
+    document_id: str
+    first_page: int
+
+
+class Found(NamedTuple):
     """A chunk from one list, with its score there."""
 
-    chunk: StoredChunk
+    place: Place
     score: float
 
 
 class Searcher:
     """The searches in the chunks of one moment: `Store.searcher` gives it.
 
-    A search tells rows and scores alone, and `found` then reads each row once: what several lists
-    of a question find is largely the same, and takes as long to read as to find. Compacting the
-    table gives its rows other ids, so the table is held at one version.
+    A search tells rows and scores alone. `found` then looks up where the rows stand, once for all
+    lists of a question, and `read` reads the few that are wanted in the end: hundreds of whole
+    rows take longer to read than to find. Compacting the table gives its rows other ids, so the
+    table is held at one version.
     """
 
-    def __init__(self, chunks: AsyncTable, snapshot: Snapshot, *, text: bool) -> None:
+    def __init__(self, chunks: AsyncTable, snapshot: Snapshot, indexes: Indexes) -> None:
         self.snapshot = snapshot
         self._chunks = chunks
-        self._text = text
+        self._indexes = indexes
 
     async def dense(self, vector: Vectors, limit: int, where: Filter) -> list[Match]:
         """The nearest chunks by cosine. `vector` has shape (dimensions,) and unit length."""
         query = self._chunks.query().nearest_to(vector).distance_type("cosine").nprobes(PROBES)
+        if self._indexes.quantised:  # its own distances are estimates, on another scale
+            query = query.refine_factor(REFINE)
         matches = await _matches(query, limit, where, "_distance")
         return [Match(match.row, 1.0 - match.score) for match in matches]
 
@@ -114,7 +126,7 @@ class Searcher:
         return bool(await self.full_text([term], 1, Filter()))
 
     async def _full_text(self, match: Any, limit: int, where: Filter) -> list[Match]:
-        if not self._text:
+        if not self._indexes.text:
             return []
         query = self._chunks.query().nearest_to_text(match)
         matches = await _matches(query, limit, where, "_score")
@@ -122,24 +134,41 @@ class Searcher:
         return sorted(matches, key=lambda match: (-match.score, match.row))
 
     async def found(self, lists: Mapping[str, Sequence[Match]]) -> dict[str, list[Found]]:
-        """The lists with what their rows hold. Chunks without a document fall out."""
-        chunks = await self._read({match.row for matches in lists.values() for match in matches})
+        """The lists with the places of their rows. Chunks without a document fall out."""
+        rows = {match.row for matches in lists.values() for match in matches}
+        places = await self._places(rows) if rows else {}
         return {
-            name: [Found(chunks[m.row], m.score) for m in matches if m.row in chunks]
+            name: [Found(places[m.row], m.score) for m in matches if m.row in places]
             for name, matches in lists.items()
         }
 
-    async def _read(self, rows: Iterable[int]) -> dict[int, StoredChunk]:
-        """By row, the chunks whose document is in the index."""
-        wanted = sorted(rows)
-        if not wanted:
-            return {}
-        query = self._chunks.take_row_ids(wanted).select(list(schema.CHUNK_COLUMNS))
-        async with translated():
-            table = await query.with_row_id().to_arrow()
+    async def read(self, places: Sequence[Place]) -> list[StoredChunk]:
+        """The chunks of these places, in their order."""
+        if not places:
+            return []
+        table = await self._take((place.row for place in places), schema.CHUNK_COLUMNS)
+        chunks = dict(zip(table["_rowid"].to_pylist(), schema.stored_chunks(table), strict=True))
+        return [chunks[place.row] for place in places]
+
+    async def _places(self, rows: Iterable[int]) -> dict[int, Place]:
+        """By row, those whose document is in the index."""
+        # A chunk's id follows from two of them, which are quicker to read: it is never the same.
+        names = ("_rowid", "document_id", "ordinal", "first_page")
+        table = await self._take(rows, names[1:])
         documents = self.snapshot.by_id
-        chunks = zip(table["_rowid"].to_pylist(), schema.stored_chunks(table), strict=True)
-        return {row: chunk for row, chunk in chunks if chunk.document_id in documents}
+        return {
+            row: Place(row, schema.chunk_id(document, ordinal), document, page)
+            for row, document, ordinal, page in zip(
+                *(table[name].to_pylist() for name in names), strict=True
+            )
+            if document in documents
+        }
+
+    async def _take(self, rows: Iterable[int], columns: Sequence[str]) -> pa.Table:
+        """Each of the rows once, with its id."""
+        query = self._chunks.take_row_ids(sorted(set(rows))).select(list(columns))
+        async with translated():
+            return await query.with_row_id().to_arrow()
 
 
 async def _matches(query: Any, limit: int, where: Filter, score: str) -> list[Match]:
