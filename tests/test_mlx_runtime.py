@@ -12,7 +12,10 @@ import pytest
 from rag import mlx_runtime
 from rag.mlx_runtime import MLXThread
 
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="OpenBLAS is for Linux hosts")
+linux_only = pytest.mark.skipif(
+    sys.platform != "linux" or mlx_runtime.device() != "cpu",
+    reason="OpenBLAS is for Linux hosts that compute on the CPU",
+)
 
 
 def fresh_process(code: str) -> str:

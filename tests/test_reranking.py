@@ -224,11 +224,13 @@ async def cross_encoder(tiny: Path, mlx_thread: MLXThread) -> AsyncIterator[Cros
     await opened.close()
 
 
-async def test_a_cross_encoder_scores_each_pair_as_if_alone(cross_encoder: CrossEncoder) -> None:
+async def test_a_cross_encoder_scores_each_pair_as_if_alone(
+    cross_encoder: CrossEncoder, on_gpu: bool
+) -> None:
     passages = [*PAGES, "goats " * 100, *(f"page {number}" for number in range(8))]
     together = await cross_encoder.scores("the goats", passages)
     alone = [(await cross_encoder.scores("the goats", [passage]))[0] for passage in passages]
-    assert together == pytest.approx(alone, abs=1e-3)
+    assert together == pytest.approx(alone, abs=1e-2 if on_gpu else 1e-3)  # TF32
     assert len({round(score, 3) for score in together}) > 6  # it reads the passages
     other = await cross_encoder.scores("lamp oil", passages)
     assert np.abs(np.subtract(together, other)).max() > 1e-2  # and the question
