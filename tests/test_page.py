@@ -29,7 +29,7 @@ def _answer(messages: list[Message]) -> str:
     question = messages[-1].content
     if "slowly" in question:
         # No two alike: an answer that repeats itself is cut, and nothing would be left to stop.
-        return " ".join(f"word{number}" for number in range(2000))
+        return "Some **bold** " + " ".join(f"word{number}" for number in range(2000))
     return "The documents do not say." if "yellow cats" in question else ANSWER
 
 
@@ -219,9 +219,13 @@ def test_a_question_asked_before_the_page_knows_its_collection_waits(
 
 def test_stop_retry_and_edit(page: Page) -> None:
     _ask(page, "Tell me slowly how high the deposit is")
-    expect(page.locator(".writing")).to_be_visible()
+    expect(page.locator(".writing .prose strong")).to_have_text("bold")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator(".after .meta")).to_contain_text("Stopped")
+    expect(page.locator(".prose strong")).to_have_text("bold")
+    page.reload()
+    expect(page.locator(".after .meta")).to_contain_text("Stopped")
+    expect(page.locator(".prose strong")).to_have_text("bold")
     page.get_by_label("Edit and send again").click()
     page.fill(".rewrite textarea", "How high is the deposit?")
     page.get_by_role("button", name="Send again").click()

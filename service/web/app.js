@@ -230,7 +230,7 @@ function pastTurn(message) {
   turn.id = message.id;
   if (message.state === "done") turn.finish({ ...message.details, html: message.html });
   else if (message.state === "failed") turn.fail(new Problem(message.details.problem ?? {}));
-  else turn.stopped(message.text);
+  else turn.stopped(message.html);
   return turn.node;
 }
 
@@ -331,9 +331,9 @@ class Turn {
       near.length ? el("div", { class: "near" }, el("h4", {}, "The nearest passages"), ...near) : null);
   }
 
-  stopped(text) {
+  stopped(html) {
     this.body.classList.remove("writing");
-    if (!this.prose.childNodes.length && text) this.prose.append(el("p", {}, text));
+    if (html) setHTML(this.prose, html);
     const parts = this.prose.childNodes.length ? [this.prose] : [];
     this.body.replaceChildren(...parts, this.after({ text: this.prose.textContent }, "Stopped. Not checked against the documents."));
   }
