@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from rag.sessions import Session, Turn
+from service import markdown
 from service.conversation import AS_READ
 from service.deps import Service
 from service.query import answer_html
@@ -46,7 +47,6 @@ async def session(
 
 
 def _turn_out(turn: Turn, *, render: bool) -> TurnOut:
-    html = answer_html(dict(turn.details)) if render and turn.state == "done" else None
     return TurnOut(
         id=turn.id,
         question=turn.question,
@@ -54,8 +54,14 @@ def _turn_out(turn: Turn, *, render: bool) -> TurnOut:
         state=turn.state,
         created_at=turn.created_at,
         details={name: value for name, value in turn.details.items() if name != AS_READ},
-        html=html,
+        html=_html(turn) if render else None,
     )
+
+
+def _html(turn: Turn) -> str | None:
+    if turn.state == "done":
+        return answer_html(dict(turn.details))
+    return markdown.provisional(turn.text) if turn.text else None
 
 
 @router.patch("/{session_id}", summary="Rename a session")

@@ -29,7 +29,7 @@ def _answer(messages: list[Message]) -> str:
     question = messages[-1].content
     if "slowly" in question:
         # No two alike: an answer that repeats itself is cut, and nothing would be left to stop.
-        return " ".join(f"word{number}" for number in range(2000))
+        return "Some **bold** " + " ".join(f"word{number}" for number in range(2000))
     return "The documents do not say." if "yellow cats" in question else ANSWER
 
 
@@ -114,6 +114,35 @@ def test_upload_ask_citation_page_image(page: Page, tmp_path: Path) -> None:
     expect(cite).to_be_focused()
 
 
+def test_many_files_go_in_parts_and_what_is_refused_is_told(page: Page, tmp_path: Path) -> None:
+    """A request takes 200 files at most. What became of them covers nothing of the page."""
+    sent: list[str] = []
+    page.on("request", lambda asked: sent.append(asked.url) if asked.method == "POST" else None)
+    wrong = [tmp_path / f"{number}.pdf" for number in range(210)]
+    for file in wrong:
+        file.write_bytes(b"no PDF")
+    (tmp_path / "right.pdf").write_bytes(pdf("A page among many others.", "Right"))
+    page.set_input_files("#files", [*wrong, tmp_path / "right.pdf"])
+    told = page.locator(".upload p")
+    expect(told).to_contain_text("1 document ready")
+    expect(told).to_contain_text("\n209.pdf: not a PDF, whatever its name says. Check")
+    assert len([url for url in sent if "/documents" in url]) == 5
+    _ask(page, "Tell me slowly how high the deposit is")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_label(re.compile("^Dismiss")).click()
+    expect(page.locator("#tray")).to_be_hidden()
+
+
+def test_an_answer_is_copied_where_the_browser_has_no_clipboard(page: Page) -> None:
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.evaluate("""document.addEventListener("copy", () => {
+        window.copied = document.activeElement.value; })""")
+    _ask(page, "How high is the deposit?")
+    page.get_by_label("Copy the answer").click()
+    expect(page.locator("#live")).to_have_text("Copied")
+    assert "23,500 crowns" in page.evaluate("window.copied")
+
+
 _DROP = """([name, bytes]) => {
   const held = new DataTransfer();
   held.items.add(new File([new Uint8Array(bytes)], name, { type: "application/pdf" }));
@@ -190,9 +219,13 @@ def test_a_question_asked_before_the_page_knows_its_collection_waits(
 
 def test_stop_retry_and_edit(page: Page) -> None:
     _ask(page, "Tell me slowly how high the deposit is")
-    expect(page.locator(".writing")).to_be_visible()
+    expect(page.locator(".writing .prose strong")).to_have_text("bold")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator(".after .meta")).to_contain_text("Stopped")
+    expect(page.locator(".prose strong")).to_have_text("bold")
+    page.reload()
+    expect(page.locator(".after .meta")).to_contain_text("Stopped")
+    expect(page.locator(".prose strong")).to_have_text("bold")
     page.get_by_label("Edit and send again").click()
     page.fill(".rewrite textarea", "How high is the deposit?")
     page.get_by_role("button", name="Send again").click()

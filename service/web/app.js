@@ -40,6 +40,22 @@ function setHTML(node, html) {
 const say = (text) => { $("live").textContent = text; };
 const plural = (n, one) => `${n.toLocaleString()} ${one}${n === 1 ? "" : "s"}`;
 
+// A page that came over plain HTTP from another machine has no clipboard but this older one.
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = el("textarea", { class: "hidden" });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
 // ── service ───────────────────────────────────────────────────────────────────────────────────
 
 class Problem extends Error {
@@ -214,7 +230,7 @@ function pastTurn(message) {
   turn.id = message.id;
   if (message.state === "done") turn.finish({ ...message.details, html: message.html });
   else if (message.state === "failed") turn.fail(new Problem(message.details.problem ?? {}));
-  else turn.stopped(message.text);
+  else turn.stopped(message.html);
   return turn.node;
 }
 
@@ -315,9 +331,9 @@ class Turn {
       near.length ? el("div", { class: "near" }, el("h4", {}, "The nearest passages"), ...near) : null);
   }
 
-  stopped(text) {
+  stopped(html) {
     this.body.classList.remove("writing");
-    if (!this.prose.childNodes.length && text) this.prose.append(el("p", {}, text));
+    if (html) setHTML(this.prose, html);
     const parts = this.prose.childNodes.length ? [this.prose] : [];
     this.body.replaceChildren(...parts, this.after({ text: this.prose.textContent }, "Stopped. Not checked against the documents."));
   }
@@ -331,7 +347,7 @@ class Turn {
 
   after(answer, note = "") {
     const copy = iconButton("copy", "Copy the answer", async () => {
-      await navigator.clipboard.writeText(answer.text);
+      if (!await copied(answer.text)) return failed(new Problem({ detail: "The browser does not let the page copy", hint: "Select the text and copy it by hand." }));
       copy.replaceChildren(icon("check"));
       say("Copied");
       setTimeout(() => copy.replaceChildren(icon("copy")), 1500);
@@ -544,7 +560,7 @@ function documentItem(doc) {
   } });
   const empty = doc.coverage.empty.length ? `, ${plural(doc.coverage.empty.length, "page")} without text` : "";
   return el("li", { class: "document" },
-    el("label", {}, box, el("div", {}, el("b", {}, name), el("small", {}, `${doc.name}, ${plural(doc.pages, "page")}${empty}`))),
+    el("label", { title: name }, box, el("div", {}, el("b", {}, name), el("small", {}, `${plural(doc.pages, "page")}${empty}, ${doc.name}`))),
     el("a", { class: "icon", href: inCollection(`/documents/${doc.id}/file`), target: "_blank", rel: "noopener", "aria-label": `Open ${name}` }, icon("open")),
     iconButton("trash", `Remove ${name}`, () => removeDocument(doc)));
 }
@@ -555,43 +571,84 @@ async function removeDocument(doc) {
   await loadDocuments();
 }
 
-function upload(files) {
+// So many files at once that neither the number of parts nor the size of a request is beyond the service.
+const BATCH = { files: 50, bytes: 64 << 20 };
+
+function batches(files) {
+  const found = [[]];
+  let bytes = 0;
+  for (const file of files) {
+    if (found.at(-1).length && (found.at(-1).length >= BATCH.files || bytes + file.size > BATCH.bytes)) { found.push([]); bytes = 0; }
+    found.at(-1).push(file);
+    bytes += file.size;
+  }
+  return found;
+}
+
+async function upload(files) {
   const chosen = [...files];
   if (!chosen.length) return;
   const title = chosen.length === 1 ? chosen[0].name : plural(chosen.length, "file");
   const bar = el("progress", { max: 100, value: 0, "aria-label": `Adding ${title}` });
   const note = el("p", {}, "Uploading");
-  const card = el("div", { class: "upload" }, el("header", {}, icon("doc"), el("b", {}, title), iconButton("x", "Dismiss", () => { card.remove(); $("tray").hidden = !$("tray").childElementCount; })), bar, note);
+  const card = el("div", { class: "upload" }, el("header", {}, icon("doc"), el("b", { title }, title), iconButton("x", `Dismiss: ${title}`, () => { card.remove(); $("tray").hidden = !$("tray").childElementCount; })), bar, note);
   $("tray").hidden = false;
   $("tray").append(card);
+  card.scrollIntoView({ block: "nearest" });
+  const whole = chosen.reduce((sum, file) => sum + file.size, 0) || 1, jobs = [], sent = [];
+  let bytes = 0;
+  try {
+    for (const batch of batches(chosen)) {
+      const { job, files: told } = await post(batch, (loaded) => { bar.value = (40 * (bytes + loaded)) / whole; });
+      bytes += batch.reduce((sum, file) => sum + file.size, 0);
+      if (job) jobs.push(job);
+      sent.push(...told.filter((file) => file.status !== "queued"));
+    }
+    for (const [n, job] of jobs.entries()) sent.push(...await watch(job, bar, note, n / jobs.length, 1 / jobs.length));
+    uploadEnded(card, ...outcome(sent));
+  } catch (error) {
+    uploadEnded(card, `${error.message}. ${error.hint ?? ""}`, true);
+  }
+  if (jobs.length) await loadDocuments();
+}
+
+// Resolves to the service's answer; a single file that it refuses is one of the answer's files.
+async function post(files, onprogress) {
   const form = new FormData();
-  for (const file of chosen) form.append("file", file, file.name);
+  for (const file of files) form.append("file", file, file.name);
   const request = new XMLHttpRequest();
   request.open("POST", inCollection("/documents"));
   request.responseType = "json";
-  request.upload.onprogress = (event) => { bar.value = (40 * event.loaded) / event.total; };
-  request.onerror = () => uploadEnded(card, "The service does not answer.", true);
-  request.onload = () => (request.status < 300 ? watch(card, bar, note, request.response) : uploadEnded(card, `${request.response?.detail ?? request.statusText}. ${request.response?.hint ?? ""}`, true));
-  request.send(form);
+  request.upload.onprogress = (event) => onprogress(event.loaded);
+  await new Promise((resolve) => { request.onloadend = resolve; request.send(form); });
+  if (request.status === 401) { await login(); return post(files, onprogress); }
+  if (request.status >= 200 && request.status < 300) return request.response;
+  const problem = request.response ?? { detail: "The service does not answer", hint: "Check that rag serve is running, then try again." };
+  if (files.length === 1 && [413, 415, 422].includes(request.status)) return { job: null, files: [{ name: files[0].name, status: "failed", problem }] };
+  throw new Problem(problem);
 }
 
-async function watch(card, bar, note, { job, files }) {
-  const refused = files.filter((file) => file.problem).map((file) => `${file.name}: ${file.problem.detail}`);
-  const known = files.filter((file) => file.status === "duplicate").length;
-  if (!job) return uploadEnded(card, refused.length ? refused.join("\n") : "Already here: nothing to do.", refused.length > 0);
-  try {
-    for await (const [, now] of events(await send(`/jobs/${job.id}`, { headers: { Accept: "text/event-stream" } }))) {
-      job = now;
-      const p = job.progress;
-      bar.value = 40 + (p?.chunks_extracted ? 20 + (38 * p.chunks_embedded) / p.chunks_extracted : job.status === "running" ? 8 : 2);
-      note.textContent = job.status === "queued" ? "Waiting for its turn" : p?.pages ? `Read ${plural(p.pages, "page")}` : "Reading";
-    }
-  } catch (error) { return uploadEnded(card, error.message, true); }
-  refused.push(...job.files.filter((file) => file.problem).map((file) => `${file.name}: ${file.problem.detail}. ${file.problem.hint}`));
-  const done = job.files.filter((file) => file.status === "done").length;
-  const parts = [done ? `${plural(done, "document")} ready` : "", known ? `${known} already here` : "", ...refused];
-  uploadEnded(card, parts.filter(Boolean).join("\n"), refused.length > 0);
-  await loadDocuments();
+async function watch(job, bar, note, from, share) {
+  for await (const [, now] of events(await send(`/jobs/${job.id}`, { headers: { Accept: "text/event-stream" } }))) {
+    job = now;
+    const p = job.progress;
+    const done = p?.chunks_extracted ? 0.35 + (0.6 * p.chunks_embedded) / p.chunks_extracted : job.status === "running" ? 0.15 : 0.05;
+    bar.value = 40 + 60 * (from + share * done);
+    note.textContent = job.status === "queued" ? "Waiting for its turn" : p?.pages ? `Read ${plural(p.pages, "page")}` : "Reading";
+  }
+  return job.files;
+}
+
+// What became of the files, in words; and whether any could not be taken.
+function outcome(files) {
+  const count = (status) => files.filter((file) => file.status === status).length;
+  const done = count("done"), known = count("duplicate");
+  const refused = files.filter((file) => file.problem).map(({ name, problem }) => {
+    const detail = problem.detail.startsWith(name) ? problem.detail : `${name}: ${problem.detail}`;
+    return `${detail}. ${problem.hint}`.trim();
+  });
+  const parts = [done ? `${plural(done, "document")} ready` : "", known ? (known === files.length ? "Already here: nothing to do" : `${known} already here`) : "", ...refused];
+  return [parts.filter(Boolean).join("\n"), refused.length > 0];
 }
 
 function uploadEnded(card, text, bad) {
