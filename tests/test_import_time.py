@@ -121,7 +121,7 @@ def test_threads_that_ask_for_what_is_put_off_do_not_wait_for_each_other(tmp_pat
         def ask(statement):
             start.wait()
             exec(statement)
-            print("asked")
+            sys.stdout.write("asked\\n")  # in one piece: print writes the end of a line by itself
         asked = ["import slow; slow.WHOLE", "from slow import WHOLE"] * 4
         start = threading.Barrier(len(asked))
         threads = [threading.Thread(target=ask, args=[statement]) for statement in asked]
