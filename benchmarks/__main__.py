@@ -25,6 +25,7 @@ BENCHMARKS = {
     "serve": ("serve", "many readers at once"),
     "gpu": ("gpu", "embedding and answers on a GPU"),
     "gpu-whole": ("gpu_whole", "a whole document on a GPU, parts at once"),
+    "prefill": ("prefill", "a prompt read on a CPU: operators, ours against MLX"),
     "cold-start": ("cold_start", "commands from cold processes"),
     "peers": ("peers", "side by side with other programs"),
     "compare": ("compare", "ratios of two runs"),

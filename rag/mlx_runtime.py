@@ -78,6 +78,13 @@ def blas_threads() -> int | None:
     return None if library is None else int(library.openblas_get_num_threads())
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class _Streams:
     """Lives in a thread's local storage, so it goes when the thread ends, and on that thread."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from rag import mlx_runtime
 from rag.embedders import bert_graph
 from rag.embedders.base import ModelEmbedder, by_length
 from rag.embedders.fingerprint import weight_files
@@ -36,7 +36,7 @@ class ONNXEmbedder(ModelEmbedder):
     def __init__(self, recipe: Recipe, *, cache: Path, threads: int | None = None) -> None:
         super().__init__(recipe)
         self._file = cache / f"{_key(recipe)}.onnx"
-        self._threads = threads or _cores()
+        self._threads = threads or mlx_runtime.cores()
         self._workers = ThreadPoolExecutor(self._threads, thread_name_prefix="embed")
         # A question does not queue behind the documents of an ingest.
         self._urgent = ThreadPoolExecutor(1, thread_name_prefix="embed-query")
@@ -144,10 +144,3 @@ def _key(recipe: Recipe) -> str:
         status = file.stat()
         seen.update(f" {status.st_size} {status.st_mtime_ns}".encode())
     return f"{recipe.model_type}-{recipe.size}-{seen.hexdigest()[:16]}"
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
