@@ -26,7 +26,7 @@ from rag.runtime import Runtime
 from rag.store import Store
 from rag.types import Answer, Document, Finish, Hit, Page, Piece
 
-# Prompts on a CPU host are read at some 150 tokens a second, and the starter model loses its way
+# Prompts on a CPU host are read at some 700 tokens a second, and the starter model loses its way
 # among many passages: it answered the demo's questions right from three, one of them wrong from
 # eight.
 CPU_MESSAGE_TOKENS = 768
