@@ -21,7 +21,7 @@ from benchmarks._report import finish, median, show, tell
 from rag import mlx_runtime, models
 from rag.config import load_settings
 
-STEP = 128  # tokens; what the scheduler gave MLX's network on a CPU
+STEP = 128  # tokens; what the scheduler gives MLX's network on a CPU
 
 
 def load() -> Any:
@@ -137,10 +137,8 @@ def measure(args: argparse.Namespace) -> None:
     parts = profile(network.args, args.tokens)
     random = np.random.default_rng(0)
     prompt = random.integers(100, network.args.vocab_size, args.tokens).tolist()
-    ways = {
-        "mlx-lm": (network, STEP),
-        "cpu_llama": (cpu_llama.of(network), Limits.of_device().prefill_tokens),
-    }
+    networks = {"mlx-lm": network, "cpu_llama": cpu_llama.of(network)}
+    ways = {name: (way, Limits.of(way).prefill_tokens) for name, way in networks.items()}
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
     for repeat in range(args.repeats + 1):  # the first is to warm up
         tell(f"{repeat}/{args.repeats}")

@@ -25,7 +25,7 @@ from typing import Any
 import platformdirs
 
 from benchmarks._report import finish, show, tell
-from rag.ask.retrieval import RetrievalPlan
+from rag.ask.fusion import RetrievalPlan
 from rag.config import Settings, load_settings
 from rag.evaluation.compare import compare
 from rag.evaluation.questions import Question, read_questions

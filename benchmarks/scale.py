@@ -30,7 +30,8 @@ import numpy as np
 
 from benchmarks._corpus import CHUNKS_A_DOCUMENT, Corpus, document_id, unit
 from benchmarks._report import finish, median, show, tell
-from rag.ask.retrieval import RetrievalPlan, retrieve
+from rag.ask.fusion import RetrievalPlan
+from rag.ask.retrieval import retrieve
 from rag.config import load_settings
 from rag.embedding import Embedder, Vectors
 from rag.evaluation.summary import latency_of

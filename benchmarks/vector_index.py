@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from benchmarks._corpus import Clusters, unit
 from benchmarks._report import finish, median, show, tell
-from rag.ask.retrieval import RetrievalPlan
+from rag.ask.fusion import RetrievalPlan
 from rag.evaluation.summary import latency_of
 
 LIMIT = RetrievalPlan().candidates

@@ -11,10 +11,11 @@ from pathlib import Path
 from rag.ask.conversation import Conversation
 from rag.ask.filters import matching
 from rag.ask.followup import search_text
+from rag.ask.fusion import RetrievalPlan
 from rag.ask.late_interaction import LateInteraction
 from rag.ask.options import AskOptions, Scope
 from rag.ask.reranking import Reranker
-from rag.ask.retrieval import RetrievalPlan, retrieve
+from rag.ask.retrieval import retrieve
 from rag.config import Settings
 from rag.embedding import Embedder
 from rag.errors import IndexMissing, InvalidQuestion

@@ -41,10 +41,13 @@ class Limits:
     prefill_prompts: int  # prompts that share such a step
 
     @classmethod
-    def of_device(cls) -> Limits:
-        """On two CPU cores, 512 prompt tokens take 1.2 CPU-seconds."""
+    def of(cls, network: Any) -> Limits:
+        """What suits the device. On two CPU cores a step takes 0.7 s, by MLX or by CPULlama."""
         if mlx_runtime.device() == "cpu":
-            return cls(concurrency=8, prefill_tokens=512, prefill_prompts=1)
+            from rag.cpu_llama import CPULlama
+
+            tokens = 512 if isinstance(network, CPULlama) else 128
+            return cls(concurrency=8, prefill_tokens=tokens, prefill_prompts=1)
         return cls(concurrency=32, prefill_tokens=2048, prefill_prompts=8)
 
 
@@ -83,10 +86,8 @@ class VLLMMLXEngine:
         limits: Limits | None = None,
     ) -> VLLMMLXEngine:
         """Load the configured chat model. Raises ModelNotFound, ModelLoadFailed."""
-        if limits is None:
-            limits = await thread.run(Limits.of_device)
         model = await thread.run(models.chat_model, settings, notify or models.silent)
-        core, template = await thread.run(_load, model, limits, thread)
+        core, template, used = await thread.run(_load, model, limits, thread)
         await core.start()
         return cls(
             model,
@@ -94,7 +95,7 @@ class VLLMMLXEngine:
             template,
             thread,
             context_tokens=_context_tokens(model.folder, settings.context_tokens),
-            capacity=limits.concurrency + settings.queue_limit,
+            capacity=used.concurrency + settings.queue_limit,
             timeout_s=settings.request_timeout_s,
         )
 
@@ -233,14 +234,16 @@ def _ended(reason: str) -> RequestOutput:
 
 
 def _load(
-    model: models.Model, limits: Limits, thread: MLXThread
-) -> tuple[EngineCore, ChatTemplate]:
+    model: models.Model, limits: Limits | None, thread: MLXThread
+) -> tuple[EngineCore, ChatTemplate, Limits]:
+    """Without `limits`, what suits the network."""
     from vllm_mlx.engine_core import EngineConfig, EngineCore
     from vllm_mlx.scheduler import SchedulerConfig
 
     # It tells of each request at INFO, and warns of hooks that this mlx-lm does without.
     logging.getLogger("vllm_mlx").setLevel(logging.ERROR)
     network, tokenizer = _network(model)
+    limits = limits or Limits.of(network)
     config = SchedulerConfig(
         max_num_seqs=limits.concurrency,
         completion_batch_size=limits.concurrency,
@@ -255,7 +258,7 @@ def _load(
         EngineConfig(model_name=model.name, scheduler_config=config),
         generation_worker=thread.executor,
     )
-    return core, ChatTemplate(tokenizer)
+    return core, ChatTemplate(tokenizer), limits
 
 
 def _network(model: models.Model) -> tuple[Any, Any]:

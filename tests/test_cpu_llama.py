@@ -16,6 +16,7 @@ from mlx_lm.models.cache import BatchKVCache, KVCache
 
 from rag import cpu_llama
 from rag.cpu_product import product
+from rag.vllm_engine import Limits
 
 Array = npt.NDArray[np.float32]
 SHAPE: dict[str, Any] = {
@@ -145,3 +146,10 @@ def test_a_product_of_any_layout(
 
     a, b = matrix(rows, inner, how[0]), matrix(inner, columns, how[1])
     np.testing.assert_allclose(product(a, b), a @ b, atol=1e-5)
+
+
+def test_a_step_is_longer_where_it_is_read_faster(on_gpu: bool) -> None:
+    """A step is what embedding and a cancelled answer wait for."""
+    plain = network(SHAPE)
+    faster = Limits.of(cpu_llama.of(plain)).prefill_tokens
+    assert on_gpu or Limits.of(plain).prefill_tokens < faster

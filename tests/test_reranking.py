@@ -13,9 +13,10 @@ import pytest
 from store_factory import addition
 
 from rag import models
+from rag.ask.fusion import RetrievalPlan
 from rag.ask.late_interaction import LateInteraction, max_sim
 from rag.ask.reranking import Reranker, reranked
-from rag.ask.retrieval import RetrievalPlan, retrieve
+from rag.ask.retrieval import retrieve
 from rag.config import Settings
 from rag.embedding import Vectors, open_embedder
 from rag.errors import ConfigError, EngineError, ModelLoadFailed, ModelNotFound

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_factory import addition
 
+from rag.ask.fusion import RetrievalPlan, fuse, gains
 from rag.ask.glossary import FILINGS, expansion, merged
 from rag.ask.ordering import cover_documents, distinct_pages_first
-from rag.ask.retrieval import RetrievalPlan, fuse, gains, retrieve
+from rag.ask.retrieval import retrieve
 from rag.ask.titles import Titles
 from rag.config import load_settings
 from rag.errors import ConfigError

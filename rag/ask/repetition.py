@@ -12,9 +12,19 @@ _LONG: Final = 120
 
 
 def loop_start(text: str) -> int | None:
-    """Offset behind the first of the copies that `text` ends with; None while it does not loop."""
-    for length in range(_SHORTEST, min(_LONGEST, len(text) // 2) + 1):
+    """Offset behind the first of the copies that `text` ends with; None while it does not loop.
+
+    Asked after every token: so only where the last characters stood before are copies compared.
+    """
+    size = len(text)
+    if size < 2 * _SHORTEST:
+        return None
+    last = text[-_SHORTEST:]
+    first, end = max(0, size - _SHORTEST - _LONGEST), size - _SHORTEST
+    while (at := text.rfind(last, first, end)) >= 0:
+        length = size - _SHORTEST - at
         copies = 2 if length >= _LONG else 3
         if text.endswith(text[-length:] * copies):
-            return len(text) - (copies - 1) * length
+            return size - (copies - 1) * length
+        end = at + _SHORTEST - 1
     return None

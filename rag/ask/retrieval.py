@@ -1,8 +1,4 @@
-"""Question to passages: several ranked lists, fused into one.
-
-Which lists run, with what weight, is data (`RetrievalPlan`), so that benchmarks can switch each one
-off. The lists themselves are in `rag.ask.lists`.
-"""
+"""Question to passages: several ranked lists (`rag.ask.lists`), fused into one."""
 
 from __future__ import annotations
 
@@ -10,17 +6,16 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Literal
 
-from rag.ask.glossary import FILINGS, expansion, merged
+from rag.ask.fusion import RetrievalPlan, fuse, gains
+from rag.ask.glossary import expansion
 from rag.ask.lists import LISTS, Query
 from rag.ask.ordering import cover_documents, distinct_pages_first
 from rag.ask.reranking import Reranker, reranked
 from rag.ask.titles import Titles
-from rag.config import Settings
 from rag.embedding import Embedder
 from rag.store import Filter, Found, Place, Searcher, Snapshot, Store
 from rag.terms import indexed_terms, query_terms
@@ -34,56 +29,7 @@ _DOUBTFUL = 0.25
 # A commit in mid-search may take away what was found: then once more, on the new documents.
 _TRIES = 3
 _EDGES = ".,;:!?()[]{}|>\"'“”„«»"
-# Weights of the two lists that a setting adds.
-LATE_INTERACTION = 0.25
-# Nothing to measure it with came in a package: as much as the two first lists together, so that it
-# decides among what they agree on, and an exact match of words or a named document still counts.
-CROSS_ENCODER = 2.0
 _NONE: Mapping[str, Reranker] = MappingProxyType({})
-
-
-def _weights() -> Mapping[str, float]:
-    return MappingProxyType(
-        {
-            "dense": 1.0,
-            "full_text": 1.0,
-            "dense_named": 0.5,
-            "full_text_named": 0.5,
-            "dense_glossary": 0.5,
-            "full_text_glossary": 1.0,
-            "phrases": 1.0,
-            "corrected": 0.25,
-        }
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class RetrievalPlan:
-    """Weights of the lists (absent: not run) and the rules of fusion.
-
-    `fusion` by scores is a convex combination of min-max scores (Bruch et al., "An Analysis of
-    Fusion Functions for Hybrid Retrieval", 2023); by ranks it is reciprocal rank fusion (Cormack et
-    al. 2009), with its constant. What each part is worth: benchmarks/LOG.md.
-    """
-
-    weights: Mapping[str, float] = field(default_factory=_weights)
-    fusion: Literal["scores", "ranks"] = "scores"
-    rank_constant: int = 60
-    candidates: int = 200
-    rerank: int = 30
-    distinct_pages: bool = True
-    cover_named: bool = True
-    glossary: Mapping[str, str] = field(default_factory=lambda: FILINGS)
-
-    @classmethod
-    def of(cls, settings: Settings) -> RetrievalPlan:
-        """The plan that ships, with what the settings add to it."""
-        weights = dict(_weights())
-        if settings.late_interaction:
-            weights["late_interaction"] = LATE_INTERACTION
-        if settings.reranker is not None:
-            weights["cross_encoder"] = CROSS_ENCODER
-        return cls(weights=MappingProxyType(weights), glossary=merged(settings.glossary))
 
 
 async def retrieve(
@@ -238,45 +184,6 @@ def _terms(text: str, languages: Sequence[str]) -> tuple[str, ...]:
     for language in languages[1:]:
         terms += [term for term in query_terms(text, language) if term not in terms]
     return tuple(terms)
-
-
-def fuse(
-    lists: Mapping[str, Sequence[Found]], added: Mapping[str, Mapping[str, float]]
-) -> list[tuple[Place, float]]:
-    """One list, best first: a chunk's score is the sum of its `gains` in each list."""
-    scores: dict[str, float] = {}
-    places: dict[str, Place] = {}
-    for name, of_list in added.items():
-        places.update((item.place.id, item.place) for item in lists[name])
-        for id_, gain in of_list.items():
-            scores[id_] = scores.get(id_, 0.0) + gain
-    ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [(places[id_], score) for id_, score in ranked]
-
-
-def gains(lists: Mapping[str, Sequence[Found]], plan: RetrievalPlan) -> dict[str, dict[str, float]]:
-    """What each list adds to the score of each chunk that it has, by names and chunk ids."""
-    added: dict[str, dict[str, float]] = {}
-    for name, found in lists.items():
-        shares = _by_score(found) if plan.fusion == "scores" else _by_rank(found, plan)
-        added[name] = {
-            item.place.id: plan.weights[name] * share
-            for item, share in zip(found, shares, strict=True)
-        }
-    return added
-
-
-def _by_score(found: Sequence[Found]) -> list[float]:
-    """1 for the best of the list, 0 for the last and for what is not in it."""
-    if not found:
-        return []
-    highest, lowest = found[0].score, found[-1].score
-    span = highest - lowest
-    return [(item.score - lowest) / span if span > 0 else 1.0 for item in found]
-
-
-def _by_rank(found: Sequence[Found], plan: RetrievalPlan) -> list[float]:
-    return [1 / (plan.rank_constant + rank) for rank in range(1, len(found) + 1)]
 
 
 def _hit(
