@@ -51,9 +51,10 @@ def _routines() -> tuple[Routine, Routine] | None:
         return None
     number, real, at = ctypes.c_int, ctypes.c_float, ctypes.c_void_p
     matrices = (real, at, number, at, number, real, at, number)  # of α·A·B + β·C: α, A, B, β, C
-    library.cblas_sgemm.argtypes = (*6 * (number,), *matrices)
-    library.cblas_sgemv.argtypes = (*4 * (number,), *matrices)
-    return library.cblas_sgemm, library.cblas_sgemv
+    sgemm, sgemv = library.function("cblas_sgemm"), library.function("cblas_sgemv")
+    sgemm.argtypes = (*6 * (number,), *matrices)
+    sgemv.argtypes = (*4 * (number,), *matrices)
+    return sgemm, sgemv
 
 
 def _layout(matrix: Matrix) -> tuple[int, int, int]:

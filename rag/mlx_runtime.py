@@ -7,7 +7,6 @@ in this package imports mlx before `prepare()` has run.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import functools
 import os
 import sys
@@ -58,7 +57,7 @@ def prepare(*, blas_threads: int | None = None) -> None:
     import mlx.core  # noqa: F401
 
     if library is not None and blas_threads is not None:
-        library.openblas_set_num_threads(ctypes.c_int(blas_threads))
+        library.use_threads(blas_threads)
 
 
 def blas() -> Blas:
@@ -69,13 +68,13 @@ def blas() -> Blas:
     library = openblas.load()
     if library is None:
         return Blas("reference BLAS", None, fast=False)
-    return Blas(openblas.version(library), openblas.library_file(), fast=True)
+    return Blas(library.version(), library.path, fast=True)
 
 
 def blas_threads() -> int | None:
     """Threads of one matrix product, None where that is not OpenBLAS's to say."""
     library = openblas.load()
-    return None if library is None else int(library.openblas_get_num_threads())
+    return None if library is None else library.threads()
 
 
 def cores() -> int:

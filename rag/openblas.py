@@ -1,7 +1,10 @@
 """An optimised BLAS put in front of the one that MLX's CPU build for Linux links.
 
-That build links the reference BLAS (4 GFLOP/s). An OpenBLAS that is in the global symbol scope
-before MLX is loaded takes its place: 180–370 GFLOP/s on two cores, measured 2026-11.
+That build links the reference BLAS (4 GFLOP/s). A `cblas_sgemm` that is in the global symbol scope
+before MLX is loaded is used instead: 180–370 GFLOP/s on two cores, measured 2026-11. It comes from
+the OpenBLAS that NumPy and SciPy are built with, whose kernels suit whatever processor it finds
+(one built for AVX-512 ends the process with SIGILL on most). Its names begin with `scipy_`, so what
+enters the global scope is a list of aliases.
 """
 
 from __future__ import annotations
@@ -10,19 +13,43 @@ import ctypes
 import functools
 import importlib.metadata
 import os
+import struct
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-_FORTRAN = "libgfortran.so.5"  # what OpenBLAS asks for by name
+_WANTED = ("cblas_sgemm", "cblas_dgemm", "cblas_cgemm")  # all that MLX asks of a BLAS
 
 
-def library_file() -> Path | None:
-    """The shared library inside the cmeel-openblas package, wherever that is installed."""
-    return _file_of("cmeel-openblas", "libopenblas.so")
+class OpenBLAS:
+    """The library."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError where it was built for another libc or processor."""
+        self.path = path
+        self._library = ctypes.CDLL(os.fspath(path))
+
+    def function(self, name: str) -> Any:
+        """As `cblas_sgemm`: always the same object, which keeps the types it is given."""
+        return getattr(self._library, f"scipy_{name}")
+
+    def version(self) -> str:
+        """Such as "OpenBLAS 0.3.31"."""
+        config = self.function("openblas_get_config")
+        config.restype = ctypes.c_char_p
+        return " ".join(config().decode().split()[:2])
+
+    def threads(self) -> int:
+        """Threads of one matrix product."""
+        return int(self.function("openblas_get_num_threads")())
+
+    def use_threads(self, count: int) -> None:
+        self.function("openblas_set_num_threads")(ctypes.c_int(count))
 
 
 @functools.cache
-def load() -> ctypes.CDLL | None:
+def load() -> OpenBLAS | None:
     """OpenBLAS, if it stands in for the BLAS that MLX links; None where it does not.
 
     It begins with half the cores as threads, unless OPENBLAS_NUM_THREADS says otherwise.
@@ -32,68 +59,89 @@ def load() -> ctypes.CDLL | None:
     if path is None or "mlx.core" in sys.modules:
         return None
     try:
-        library = _open(path)
-    except OSError:  # built for another libc or processor: MLX works without it, slowly
+        library = OpenBLAS(path)
+        addresses = {name: _address(library.function(name)) for name in _WANTED}
+        _publish(addresses, like=path)
+    except OSError:  # MLX works without it, slowly
         return None
-    if not _is_first(library):
+    everywhere = ctypes.CDLL(None)  # what a library that is loaded from now on would find
+    if any(_address(getattr(everywhere, name)) != at for name, at in addresses.items()):
         return None
     if "OPENBLAS_NUM_THREADS" not in os.environ:
-        half = library.openblas_get_num_threads() // 2
-        library.openblas_set_num_threads(ctypes.c_int(max(1, half)))
+        library.use_threads(max(1, library.threads() // 2))
     return library
 
 
-def version(library: ctypes.CDLL) -> str:
-    """Such as "OpenBLAS 0.3.31"."""
-    library.openblas_get_config.restype = ctypes.c_char_p
-    return " ".join(library.openblas_get_config().decode().split()[:2])
-
-
-def _open(path: Path) -> ctypes.CDLL:
-    try:
-        return ctypes.CDLL(os.fspath(path), mode=ctypes.RTLD_GLOBAL)
-    except OSError:
-        _lend_fortran_runtime()
-        return ctypes.CDLL(os.fspath(path), mode=ctypes.RTLD_GLOBAL)
-
-
-def _lend_fortran_runtime() -> None:
-    """Load MLX's own copy of GCC's Fortran runtime under the name that OpenBLAS asks for.
-
-    A bare machine has no libgfortran5, and the copy inside the mlx-cpu wheel bears a name with a
-    hash in it. The loader matches libraries by that name (the ELF soname), so a copy in memory
-    with the plain name in the same place will do. Raises OSError where there is none.
-    """
-    bundled = _file_of("mlx-cpu", "libgfortran-")
-    if bundled is None:
-        raise OSError(f"no {_FORTRAN} on this machine, and none in mlx-cpu")
-    quad = _file_of("mlx-cpu", "libquadmath-")
-    if quad is not None:  # what libgfortran needs in turn, on x86-64
-        ctypes.CDLL(os.fspath(quad))
-    hashed = bundled.name.encode() + b"\0"
-    renamed = bundled.read_bytes().replace(hashed, _FORTRAN.encode().ljust(len(hashed), b"\0"))
-    memory = os.memfd_create(_FORTRAN)
-    with os.fdopen(memory, "wb", buffering=0) as file:
-        file.write(renamed)
-        ctypes.CDLL(f"/proc/self/fd/{memory}")
-
-
-def _is_first(library: ctypes.CDLL) -> bool:
-    """Whether a library loaded from now on would bind its BLAS calls to `library`."""
-    return _address(ctypes.CDLL(None)) == _address(library)
-
-
-def _address(library: ctypes.CDLL) -> int | None:
-    return ctypes.cast(library.cblas_sgemm, ctypes.c_void_p).value
-
-
-def _file_of(package: str, prefix: str) -> Path | None:
-    """The installed package's first file whose name begins with `prefix`."""
+def library_file() -> Path | None:
+    """The shared library inside the scipy-openblas32 package, wherever that is installed."""
     if sys.platform != "linux":
         return None
     try:
-        files = importlib.metadata.files(package) or []
+        files = importlib.metadata.files("scipy-openblas32") or []
     except importlib.metadata.PackageNotFoundError:
         return None
-    found = (Path(str(file.locate())) for file in files if file.name.startswith(prefix))
-    return next((path for path in sorted(found) if path.is_file()), None)
+    found = (Path(str(file.locate())) for file in files if file.name == "libscipy_openblas.so")
+    return next((path for path in found if path.is_file()), None)
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+# ── a shared library that holds nothing but names ─────────────────────────────────────────────
+
+_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")  # these layouts: man 5 elf
+_SEGMENT = struct.Struct("<IIQQQQQQ")
+_ENTRY = struct.Struct("<QQ")
+_SYMBOL = struct.Struct("<IBBHQQ")
+_LOAD, _DYNAMIC, _STACK = 1, 2, 0x6474E551
+_HASH, _STRINGS, _SYMBOLS, _STRINGS_SIZE, _SYMBOL_SIZE = 4, 5, 6, 10, 11
+_READ_WRITE = 6
+_GLOBAL_FUNCTION = 0x12
+_ABSOLUTE = 0xFFF1  # an address that is not counted from where the library lies
+
+
+def _publish(addresses: Mapping[str, int], *, like: Path) -> None:
+    """Make names known to all libraries that are loaded from now on. Raises OSError."""
+    memory = os.memfd_create("aliases")
+    with os.fdopen(memory, "wb", buffering=0) as file:
+        file.write(_aliases(addresses, like))
+        ctypes.CDLL(f"/proc/self/fd/{memory}", mode=ctypes.RTLD_GLOBAL)
+
+
+def _aliases(addresses: Mapping[str, int], like: Path) -> bytes:
+    """An ELF file for the processor that `like` is for, its symbols in one hash bucket."""
+    with like.open("rb") as file:
+        identity, _, machine, version, *_, flags = _HEADER.unpack(file.read(_HEADER.size))[:8]
+    count = len(addresses) + 1  # the first symbol is none
+    strings, symbols = b"\0", bytes(_SYMBOL.size)
+    for name, address in addresses.items():
+        symbols += _SYMBOL.pack(len(strings), _GLOBAL_FUNCTION, 0, _ABSOLUTE, address, 0)
+        strings += name.encode() + b"\0"
+    chain = (1, count, 1, 0, *range(2, count), 0)  # buckets, symbols, the first, each one's next
+    table = struct.pack(f"<{len(chain)}I", *chain)
+
+    at_entries = _HEADER.size + 3 * _SEGMENT.size
+    at_symbols = at_entries + 6 * _ENTRY.size
+    at_table = at_symbols + len(symbols)
+    at_strings = at_table + len(table)
+    entries = b"".join(
+        _ENTRY.pack(*entry)
+        for entry in (
+            (_HASH, at_table),
+            (_STRINGS, at_strings),
+            (_SYMBOLS, at_symbols),
+            (_STRINGS_SIZE, len(strings)),
+            (_SYMBOL_SIZE, _SYMBOL.size),
+            (0, 0),
+        )
+    )
+    end, size = at_strings + len(strings), len(entries)
+    segments = (
+        _SEGMENT.pack(_LOAD, _READ_WRITE, 0, 0, 0, end, end, 1 << 16)
+        + _SEGMENT.pack(_DYNAMIC, _READ_WRITE, at_entries, at_entries, at_entries, size, size, 8)
+        + _SEGMENT.pack(_STACK, _READ_WRITE, 0, 0, 0, 0, 0, 16)  # without it: an executable one
+    )
+    sizes = (_HEADER.size, _SEGMENT.size, 3, 0, 0, 0)
+    header = _HEADER.pack(identity, 3, machine, version, 0, _HEADER.size, 0, flags, *sizes)
+    return header + segments + entries + symbols + table + strings
