@@ -90,7 +90,8 @@ def ask(
         assert isinstance(done, Done)
         return done.answer
 
-    answer = context.run_near(work, local=local or as_of is not None, k=k, chat_model=model)
+    local = local or as_of is not None
+    answer = context.run_near(work, local=local, answers=True, k=k, chat_model=model)
     if answer.refused:
         say('hint: rag search "…" shows the nearest passages, rag list what is in the index')
         raise typer.Exit(Code.NOTHING_FOUND)

@@ -46,17 +46,27 @@ class Context:
         return asyncio.run(self._run(work, self.settings(**flags)))
 
     def run_near(
-        self, work: Callable[[Pipeline | Remote], Awaitable[T]], *, local: bool, **flags: Any
+        self,
+        work: Callable[[Pipeline | Remote], Awaitable[T]],
+        *,
+        local: bool,
+        answers: bool = False,
+        **flags: Any,
     ) -> T:
         """Do `work` on the service that runs on this home, whose models are warm; on a pipeline of
-        our own where there is none, with `local`, or with another embedding model."""
+        our own where there is none, with `local`, or with another embedding model. Work that
+        `answers` has its first question searched for beside the load of the chat model."""
         import asyncio
 
         local = local or self.flags.get("embedding_model") is not None
-        return asyncio.run(self._run_near(work, self.settings(**flags), local))
+        return asyncio.run(self._run_near(work, self.settings(**flags), local, answers))
 
     async def _run_near(
-        self, work: Callable[[Pipeline | Remote], Awaitable[T]], settings: Settings, local: bool
+        self,
+        work: Callable[[Pipeline | Remote], Awaitable[T]],
+        settings: Settings,
+        local: bool,
+        answers: bool,
     ) -> T:
         from rag.remote import Remote
 
@@ -64,14 +74,23 @@ class Context:
             async with Remote.running(settings) as remote:
                 if remote is not None:
                     return await work(remote)
-        return await self._run(work, settings)
+        return await self._run(work, settings, answers)
 
-    async def _run(self, work: Callable[[Pipeline], Awaitable[T]], settings: Settings) -> T:
+    async def _run(
+        self, work: Callable[[Pipeline], Awaitable[T]], settings: Settings, answers: bool = False
+    ) -> T:
+        runtime = self.runtime_factory(settings)
+        beside = None
+        if answers and runtime.is_cold:
+            from rag.ask.beside import SearchProcess
+
+            beside = await SearchProcess.start()
         from rag.pipeline import open_pipeline
 
-        runtime = self.runtime_factory(settings)
         try:
-            async with open_pipeline(settings, runtime) as pipeline:
+            async with open_pipeline(settings, runtime, beside=beside) as pipeline:
                 return await work(pipeline)
         finally:
+            if beside is not None:
+                await beside.close()
             await runtime.close()

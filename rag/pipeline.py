@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rag.ask.conversation import Conversation
 from rag.ask.filters import matching
@@ -18,7 +19,7 @@ from rag.ask.reranking import Reranker
 from rag.ask.retrieval import retrieve
 from rag.config import Settings
 from rag.embedding import Embedder
-from rag.errors import IndexMissing, InvalidQuestion
+from rag.errors import IndexMissing, InvalidQuestion, RagError
 from rag.events import AnswerEvent, IngestEvent
 from rag.ingest.formats import SUFFIXES
 from rag.ingest.lock import writer_lock
@@ -28,7 +29,11 @@ from rag.runtime import Runtime
 from rag.sampling import grammar
 from rag.store import Filter, Snapshot, Store, StoreWriter
 from rag.store.manifest import read_manifest
-from rag.types import Document, Hit, Message
+from rag.types import Document, Hit, Message, Page
+
+if TYPE_CHECKING:
+    from rag.ask.beside import SearchProcess
+    from rag.ask.evidence import Judged
 
 __all__ = ["AskOptions", "Conversation", "Pipeline", "Scope", "open_pipeline"]
 
@@ -36,9 +41,14 @@ __all__ = ["AskOptions", "Conversation", "Pipeline", "Scope", "open_pipeline"]
 class Pipeline:
     """One collection's documents, with the models to embed, find and answer."""
 
-    def __init__(self, settings: Settings, runtime: Runtime) -> None:
+    def __init__(
+        self, settings: Settings, runtime: Runtime, *, beside: SearchProcess | None = None
+    ) -> None:
+        """A first question, for which nothing is open yet, is searched for by the process `beside`
+        this one, which belongs to who started it."""
         self.settings = settings
         self.runtime = runtime
+        self._beside = beside
         self.plan = RetrievalPlan.of(settings)
         self._late_interaction: LateInteraction | None = None
         self._store: Store | None = None
@@ -216,28 +226,54 @@ class Pipeline:
         if conversation is None:
             conversation = Conversation.of(history)
         earlier = conversation.messages
-        hits = await self.search(question, earlier, k=options.k, scope=scope)
         searched = search_text(question, earlier)
-        chosen = await self._chosen(scope, everything=bool(options.whole))
-        asked = Asked(question, searched, tuple(hits), chosen, scope.pages)
-        store, embedder = await asyncio.gather(self.store(), self.embedder())
-        answering = Answering(self.settings, self.runtime, store, embedder, conversation)
-        async with aclosing(answering.events(asked, options)) as events:
-            async for event in events:
-                yield event
+        async with self._index(options.model) as index:
+            hits = await index.search(question, earlier, k=options.k, scope=scope)
+            chosen = await index.chosen(scope, everything=bool(options.whole))
+            asked = Asked(question, searched, tuple(hits), chosen, scope.pages)
+            answering = Answering(self.settings, self.runtime, index, conversation)
+            async with aclosing(answering.events(asked, options)) as events:
+                async for event in events:
+                    yield event
+
+    @asynccontextmanager
+    async def _index(self, model: str | None) -> AsyncIterator[Pipeline | SearchProcess]:
+        """This pipeline; or the process beside it, while the chat model is loaded in this one."""
+        beside, self._beside = self._beside, None
+        if beside is None or self._store is not None or not self.runtime.is_cold:
+            yield self
+            return
+        await beside.open(self.settings, self._tag)
+        loading = asyncio.create_task(self.load(model))
+        try:
+            yield beside
+        finally:
+            loading.cancel()
+            with suppress(asyncio.CancelledError, RagError):
+                await loading
 
     async def load(self, model: str | None) -> str:
         """Have a chat model at hand (None: the default); returns its name. Raises ModelError."""
         async with self.runtime.lease(model) as engine:
             return engine.model
 
-    async def _chosen(self, scope: Scope, *, everything: bool) -> tuple[Document, ...]:
+    async def chosen(self, scope: Scope, *, everything: bool) -> tuple[Document, ...]:
         """The documents of a scope in order of their paths; of an open one none, or everything."""
         by_id = (await self.documents()).by_id
         ids = (await self._filter(scope)).document_ids
         wanted = by_id if ids is None and everything else ids or ()
         found = [by_id[id_] for id_ in wanted if id_ in by_id]
         return tuple(sorted(found, key=lambda document: document.path))
+
+    async def judge(self, question: str, searched: str, hits: Sequence[Hit]) -> Judged:
+        """Whether passages that were found can hold the answer. Raises EmbeddingError."""
+        from rag.ask.evidence import judge
+
+        return await judge(question, searched, hits, await self.embedder())
+
+    async def pages(self, document_id: str, numbers: Sequence[int]) -> list[Page]:
+        """Pages of a document in order. Raises IndexMissing."""
+        return await (await self.store()).pages(document_id, numbers)
 
     # ── documents ─────────────────────────────────────────────────────────────────────────────
 
@@ -277,12 +313,12 @@ class Pipeline:
 
 @asynccontextmanager
 async def open_pipeline(
-    settings: Settings, runtime: Runtime | None = None
+    settings: Settings, runtime: Runtime | None = None, *, beside: SearchProcess | None = None
 ) -> AsyncIterator[Pipeline]:
     """A pipeline on the collection that the settings name; closes what it opened."""
     own = runtime is None
     runtime = runtime or Runtime(settings)
-    pipeline = Pipeline(settings, runtime)
+    pipeline = Pipeline(settings, runtime, beside=beside)
     try:
         yield pipeline
     finally:

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from rag.config import Settings
+from rag.costly_imports import remember_models_of_transformers
 from rag.embedding import Embedder
 from rag.engine import Engine
 from rag.engines import Engines, OpenEngine
@@ -39,6 +40,8 @@ class Runtime:
         self._embedders: dict[str, Embedder] = {}
         self._reranker: CrossEncoder | None = None
         self._opening = asyncio.Lock()
+        self._own_engines = open_engine is None
+        remember_models_of_transformers(settings.cache)
         budget = settings.model_memory_mb
         self.engines = Engines(
             settings,
@@ -48,6 +51,13 @@ class Runtime:
         )
         if engine is not None:
             self.engines.adopt(engine)
+
+    @property
+    def is_cold(self) -> bool:
+        """Whether all models are still to be opened, and opening the chat model takes its time."""
+        given = self._given_embedder is not None or not self._own_engines
+        local = self.settings.engine_url is None
+        return local and not given and not self._embedders and not self.engines.loaded()
 
     async def embedder(self, model: str) -> Embedder:
         """The embedding model of that name. Collections may have been made with different ones."""

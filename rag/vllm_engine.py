@@ -6,11 +6,13 @@ vllm-mlx's `EngineCore` schedules; its steps run on the MLX thread, in turns wit
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import sys
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rag import mlx_runtime, models, sampling
 from rag.chat_template import ChatTemplate
 from rag.config import Settings
+from rag.costly_imports import built_when_used, put_off
 from rag.errors import EngineBusy, EngineError, EngineTimeout, ModelLoadFailed, PromptTooLong
 from rag.mlx_runtime import MLXThread
 from rag.types import Finish, Message, Piece
@@ -87,6 +90,7 @@ class VLLMMLXEngine:
     ) -> VLLMMLXEngine:
         """Load the configured chat model. Raises ModelNotFound, ModelLoadFailed."""
         model = await thread.run(models.chat_model, settings, notify or models.silent)
+        await thread.run(_import)  # in steps, so that closing need not wait for the whole
         core, template, used = await thread.run(_load, model, limits, thread)
         await core.start()
         return cls(
@@ -233,6 +237,17 @@ def _ended(reason: str) -> RequestOutput:
 # ── loading, on the MLX thread ────────────────────────────────────────────────────────────────
 
 
+def _import() -> None:
+    with built_when_used():  # vllm-mlx brings the models of its HTTP service
+        import mlx_lm  # noqa: F401
+        from vllm_mlx import engine_core
+        from vllm_mlx.mlx_streams import bind_generation_streams
+
+    # A first step would import mlx_vlm (0.2 s) to tell that of the stream too: this is for text.
+    bind = functools.partial(bind_generation_streams, ("mlx_lm.generate",))
+    engine_core.bind_generation_streams = bind
+
+
 def _load(
     model: models.Model, limits: Limits | None, thread: MLXThread
 ) -> tuple[EngineCore, ChatTemplate, Limits]:
@@ -252,22 +267,27 @@ def _load(
         cache_memory_mb=_PREFIX_CACHE_MB,
         # No max_kv_size: that would forget a prompt's beginning. `stream` refuses what is too long.
     )
-    core = EngineCore(
-        network,
-        tokenizer,
-        EngineConfig(model_name=model.name, scheduler_config=config),
-        generation_worker=thread.executor,
-    )
+    with put_off("mlx_vlm"):  # asked for its version alone, of which a cache on disk would be named
+        core = EngineCore(
+            network,
+            tokenizer,
+            EngineConfig(model_name=model.name, scheduler_config=config),
+            generation_worker=thread.executor,
+        )
     return core, ChatTemplate(tokenizer), limits
 
 
 def _network(model: models.Model) -> tuple[Any, Any]:
     """The neural network and its tokenizer, ready to compute."""
     import mlx.core as mx
-    import mlx_lm
+    from mlx_lm.utils import load_config, load_model, load_tokenizer
 
     try:
-        network, tokenizer = mlx_lm.load(str(model.folder))[:2]
+        with ThreadPoolExecutor(1) as aside:  # MLX lets go of the GIL while it reads the weights
+            ends = load_config(model.folder).get("eos_token_id")
+            reading = aside.submit(load_tokenizer, model.folder, eos_token_ids=ends)
+            network, _ = load_model(model.folder)
+            tokenizer = reading.result()
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
         raise ModelLoadFailed(
             f"{model.name} cannot be loaded from {model.folder}: {error}",

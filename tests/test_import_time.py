@@ -12,6 +12,7 @@ from pathlib import Path
 from store_factory import addition
 
 from rag.config import load_settings
+from rag.costly_imports import built_when_used
 from rag.embedding import open_embedder
 from rag.mlx_runtime import MLXThread
 from rag.store import StoreWriter
@@ -85,7 +86,7 @@ def run_with_slow_package(folder: Path, script: str) -> list[str]:
     (package / "types.py").write_text("class Type: ...\n")
     begin = """
         import sys, threading
-        from rag.store.lance import put_off
+        from rag.costly_imports import put_off
         with put_off("slow"), put_off("no_such_package"):
             from slow.types import Type
         print("types")
@@ -140,3 +141,84 @@ def test_lancedbs_rest_client_is_there_for_those_who_ask(tmp_path: Path) -> None
         "import lance_namespace_urllib3_client as client; client.TableApi; client.models"
     )
     assert {"lancedb", "lance_namespace_urllib3_client.api.table_api"} <= loaded
+
+
+# ── transformers' models ──────────────────────────────────────────────────────────────────────
+
+LOOKED = """
+import sys
+from pathlib import Path
+from rag.costly_imports import remember_models_of_transformers as remember
+if sys.argv[1:]: remember(Path(sys.argv[1])), remember(Path(sys.argv[1]))
+import transformers
+from transformers.utils import import_utils
+whole = import_utils.define_import_structure(Path(transformers.__path__[0], "models"), prefix="m")
+names = sorted((sorted(n), m, sorted(k)) for n, of in whole.items() for m, k in of.items())
+from transformers import AutoTokenizer, LlamaConfig
+from transformers.models import bert
+read = import_utils.create_import_structure_from_path.cache_info().misses
+print(hash(str(names)), len(names), sys.modules["transformers.utils.import_utils"].__spec__.loader
+      is import_utils.__loader__, bert.BertConfig.model_type, read)
+"""
+
+
+def models_of_transformers(*cache: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", LOOKED, *cache], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+    )  # fmt: skip
+    return done.stdout.split()
+
+
+def test_transformers_looks_through_its_models_once(tmp_path: Path) -> None:
+    *plain, folders = models_of_transformers()
+    assert int(folders) > 1000  # if it looks no more, there is nothing to remember
+    cache = tmp_path / "cache"
+    *first, once = models_of_transformers(str(cache))
+    assert (first, int(once) < 0.6 * int(folders)) == (plain, True)
+    *second, none = models_of_transformers(str(cache))
+    assert (second, int(none) < 5) == (plain, True)
+    [file] = cache.iterdir()
+    for damaged in ("", "[]", '{"made": 1}', file.read_text().replace("/models ", "/others ")):
+        file.write_text(damaged)
+        assert models_of_transformers(str(cache)) == [*plain, once]
+    assert models_of_transformers(str(cache)) == [*plain, none]
+
+
+def test_a_cache_that_cannot_be_written_is_no_matter(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert models_of_transformers(str(tmp_path / "file"))[:-1] == models_of_transformers()[:-1]
+
+
+def test_an_answer_loads_nothing_for_pictures(tmp_path: Path, chat_folder: Path) -> None:
+    """vllm-mlx asks mlx_vlm for its version when it opens, and tells it of a stream at a step."""
+    loaded = loaded_by(
+        "import asyncio; from rag.config import Settings; from rag.runtime import Runtime; "
+        "from rag.types import Message\n"
+        "    async def main():\n"
+        f"        runtime = Runtime(Settings(chat_model={str(chat_folder)!r}, "
+        f"home={str(tmp_path)!r}))\n"
+        "        stream = (await runtime.engine()).stream([Message('user', 'Hi')], max_tokens=2, "
+        "temperature=0)\n"
+        "        assert [piece async for piece in stream]\n"
+        "        await runtime.close()\n"
+        "    asyncio.run(main())"
+    )
+    assert "vllm_mlx.scheduler" in loaded
+    assert not {name for name in loaded if name.startswith("mlx_vlm.")}
+
+
+def test_models_of_pydantic_are_built_when_they_are_used() -> None:
+    from pydantic import BaseModel
+
+    with built_when_used():
+
+        class Later(BaseModel):
+            number: int
+
+    class Now(BaseModel):
+        number: int
+
+    assert (Later.__pydantic_complete__, Now.__pydantic_complete__) == (False, True)
+    assert Later.model_validate({"number": "7"}) == Later(number=7)
+    assert Later.__pydantic_complete__

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Protocol
 
 from rag.ask.conversation import Conversation, Turn
-from rag.ask.evidence import answerable, is_fitted_to
+from rag.ask.evidence import Judged
 from rag.ask.grounding import Grounded, ground
 from rag.ask.nearest import NOT_SAID, refusal_text
 from rag.ask.options import AskOptions
 from rag.ask.prompting import Budget, Prompt, build_prompt
-from rag.ask.reading import PART_TOKENS, Reading, Texts, reduced
+from rag.ask.reading import PART_TOKENS, Pages, Reading, Texts, reduced
 from rag.ask.repetition import loop_start
-from rag.ask.sought import Sentence, seek
 from rag.ask.structured import ground_fields, instruction
 from rag.ask.whole import is_broad, is_list
 from rag.config import Settings
-from rag.embedding import Embedder
 from rag.engine import Engine
 from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved
 from rag.runtime import Runtime
-from rag.store import Store
 from rag.types import Answer, Document, Finish, Hit, Page, Piece
 
 # Prompts on a CPU host are read at some 700 tokens a second, and the starter model loses its way
@@ -54,13 +52,11 @@ class Asked:
     between: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """How likely the passages hold the answer, and their nearest sentences; 1 and none where that
-    cannot be judged."""
+class Index(Pages, Protocol):
+    """What an answer wants of the documents: a Pipeline, or one in another process."""
 
-    likely: float = 1.0
-    nearest: tuple[Sentence, ...] = ()
+    async def judge(self, question: str, searched: str, hits: Sequence[Hit]) -> Judged:
+        """Whether the passages can hold the answer. Raises EmbeddingError."""
 
 
 class Answering:
@@ -70,14 +66,12 @@ class Answering:
         self,
         settings: Settings,
         runtime: Runtime,
-        store: Store,
-        embedder: Embedder,
+        index: Index,
         conversation: Conversation,
     ) -> None:
         self.settings = settings
         self.runtime = runtime
-        self.store = store
-        self.embedder = embedder
+        self.index = index
         self.conversation = conversation
 
     async def events(self, asked: Asked, options: AskOptions) -> AsyncGenerator[AnswerEvent]:
@@ -115,10 +109,9 @@ class Answering:
 
     async def _judged(self, asked: Asked, options: AskOptions) -> Judged:
         """Raises EmbeddingError."""
-        if options.whole or is_broad(asked.question) or not is_fitted_to(self.embedder.id):
+        if options.whole or is_broad(asked.question):
             return Judged()
-        sought = await seek(asked.question, asked.searched, asked.hits, self.embedder)
-        return Judged(await asyncio.to_thread(answerable, sought), sought.nearest)
+        return await self.index.judge(asked.question, asked.searched, asked.hits)
 
     def _pieces(self, engine: Engine, prompt: Prompt, options: AskOptions) -> AsyncGenerator[Piece]:
         return engine.stream(
@@ -176,7 +169,7 @@ class Answering:
         pages = sum(document.pages for document in asked.documents)
         if not chosen and (len(asked.documents) > 1 or pages > SHORT_PAGES):
             return None
-        texts = await Texts.load(asked.documents, self.store, asked.between, budget)
+        texts = await Texts.load(asked.documents, self.index, asked.between, budget)
         return texts if texts.hits and (chosen or self._new(texts) <= budget.message) else None
 
     def _new(self, texts: Texts) -> int:
@@ -193,7 +186,7 @@ class Answering:
         self, asked: Asked, text: str, prompt: Prompt, *, structured: bool
     ) -> Grounded:
         """The answer with every citation checked against the passages of the prompt."""
-        pages = await pages_of(prompt.hits, self.store)
+        pages = await pages_of(prompt.hits, self.index)
         if structured:
             return await asyncio.to_thread(ground_fields, text, prompt.hits, pages, asked.question)
         return await asyncio.to_thread(
@@ -238,7 +231,7 @@ def refusal(asked: Asked, judged: Judged) -> Answer:
     return Answer(asked.question, asked.searched, text, (), (), asked.hits, True, None, "")
 
 
-async def pages_of(hits: Iterable[Hit], store: Store) -> dict[tuple[str, int], Page]:
+async def pages_of(hits: Iterable[Hit], index: Pages) -> dict[tuple[str, int], Page]:
     """The full pages that passages stand on, by document id and page number."""
     wanted: dict[str, set[int]] = {}
     for hit in hits:
@@ -247,7 +240,7 @@ async def pages_of(hits: Iterable[Hit], store: Store) -> dict[tuple[str, int], P
     return {
         (id_, page.number): page
         for id_, numbers in wanted.items()
-        for page in await store.pages(id_, sorted(numbers))
+        for page in await index.pages(id_, sorted(numbers))
     }
 
 

@@ -6,14 +6,18 @@ prints the line to paste below; docs/answers.md says what it is worth.
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from rag.ask.facts import names, tokens
 from rag.ask.figures import numbers
-from rag.ask.sought import DEPTH, Sought
+from rag.ask.sought import DEPTH, Sentence, Sought, seek
+from rag.embedding import Embedder
+from rag.types import Hit
 
 # A list must have a passage among its first to agree that it matters.
 AGREE: Final = 10
@@ -92,6 +96,23 @@ WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
         "names_held": 0.95,
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How likely the passages hold the answer, and their nearest sentences; 1 and none where that
+    cannot be judged."""
+
+    likely: float = 1.0
+    nearest: tuple[Sentence, ...] = ()
+
+
+async def judge(question: str, searched: str, hits: Sequence[Hit], embedder: Embedder) -> Judged:
+    """Raises EmbeddingError."""
+    if not is_fitted_to(embedder.id):
+        return Judged()
+    sought = await seek(question, searched, hits, embedder)
+    return Judged(await asyncio.to_thread(answerable, sought), sought.nearest)
 
 
 def answerable(sought: Sought) -> float:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Protocol
 
 from rag.ask.grounding import Grounded, ground
 from rag.ask.nearest import NOT_SAID
@@ -19,7 +20,6 @@ from rag.ask.prompting import Budget, Prompt, passage
 from rag.ask.whole import page_hits, parts
 from rag.engine import Engine
 from rag.events import MapProgress
-from rag.store import Store
 from rag.types import Document, Hit, Message, Page
 
 MAP_SYSTEM = (
@@ -35,6 +35,13 @@ NOTE_TOKENS = 160  # an answer about one part
 PART_TOKENS = 1024
 AT_ONCE = 8  # parts; the engine decodes them together
 _NUMBER = re.compile(r"\[(\d+)\]")
+
+
+class Pages(Protocol):
+    """Whatever has the documents' pages."""
+
+    async def pages(self, document_id: str, numbers: Sequence[int]) -> list[Page]:
+        """Those of a document, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ class Texts:
     async def load(
         cls,
         documents: Sequence[Document],
-        store: Store,
+        index: Pages,
         between: tuple[int, int] | None,
         budget: Budget,
     ) -> Texts:
@@ -67,7 +74,7 @@ class Texts:
         found: list[tuple[Document, list[Page]]] = []
         for document in documents:
             numbers = range(first, min(last, document.pages) + 1)
-            found.append((document, await store.pages(document.id, list(numbers))))
+            found.append((document, await index.pages(document.id, list(numbers))))
         return await asyncio.to_thread(cls._measured, found, budget)
 
     @classmethod

@@ -3,49 +3,34 @@
 from __future__ import annotations
 
 import math
-import os
-import pickle
-import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from rag import processes
 from rag.errors import DamagedFile, ExtractionError, LimitExceeded
 from rag.ingest.chunking import chunk_document
 from rag.ingest.documents import parse_document
-from rag.ingest.protocol import (
-    HEADER_SIZE,
-    Extracted,
-    Failed,
-    MoreTime,
-    Ready,
-    Setup,
-    Task,
-    Work,
-    frame_length,
-    pack,
-)
+from rag.ingest.protocol import Extracted, Failed, MoreTime, Ready, Setup, Task, Work
 
 
 def main() -> None:
-    """Serves until stdin closes. Nothing else may write to the parent's pipe."""
-    tasks, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    setup: Setup = _receive(tasks)
+    """Serves until stdin closes."""
+    tasks, results = processes.pipes()
+    setup: Setup = processes.read(tasks)
     count_tokens = _token_counter(setup.tokenizer_file)
     import pymupdf
 
     pymupdf.TOOLS.mupdf_display_errors(False)
     pymupdf.TOOLS.mupdf_display_warnings(False)
     _limit_memory(setup.limits.memory_mb)
-    _send(results, Ready())
+    processes.write(results, Ready())
     with suppress(EOFError):
         while True:
-            task: Task = _receive(tasks)
-            _send(results, _extract(task, setup, count_tokens, results))
+            task: Task = processes.read(tasks)
+            processes.write(results, _extract(task, setup, count_tokens, results))
             pymupdf.TOOLS.store_shrink(100)
 
 
@@ -96,19 +81,7 @@ class _Clock:
     def _extend(self, seconds: float, work: Work) -> None:
         self._limit += seconds
         _limit_cpu(self._limit)
-        _send(self._results, MoreTime(seconds, work))
-
-
-def _receive(stream: IO[bytes]) -> Any:
-    header = stream.read(HEADER_SIZE)
-    if len(header) < HEADER_SIZE:
-        raise EOFError
-    return pickle.loads(stream.read(frame_length(header)))
-
-
-def _send(stream: IO[bytes], message: Any) -> None:
-    stream.write(pack(message))
-    stream.flush()
+        processes.write(self._results, MoreTime(seconds, work))
 
 
 def _token_counter(file: Path) -> Callable[[Sequence[str]], list[int]]:
@@ -149,6 +122,4 @@ def _limit_cpu(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    with suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     main()

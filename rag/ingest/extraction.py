@@ -6,32 +6,16 @@ A call into MuPDF cannot be interrupted, so the limit on time is kept by killing
 from __future__ import annotations
 
 import asyncio
-import os
-import pickle
 import signal
-import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import rag
 from rag.config import Extraction, Settings
 from rag.errors import DamagedFile, ExtractionError, LimitExceeded
-from rag.ingest.protocol import (
-    HEADER_SIZE,
-    Extracted,
-    Failed,
-    MoreTime,
-    Ready,
-    Setup,
-    Task,
-    Work,
-    frame_length,
-    pack,
-)
+from rag.ingest.protocol import Extracted, Failed, MoreTime, Setup, Task, Work
+from rag.processes import Process, named
 
 __all__ = ["RECIPE", "Extracted", "Extractor"]
 
@@ -44,10 +28,10 @@ _START_TIMEOUT = 120.0  # seconds to start Python and import PyMuPDF (1.5 s when
 # The limit on time counts the worker's CPU seconds, so that a loaded machine fails no file; this
 # many times it by the clock is for what hangs without working.
 _PATIENCE = 4
+_ONE_THREAD = {"TOKENIZERS_PARALLELISM": "false", "OMP_THREAD_LIMIT": "1"}
 # How a process ends that gets no more memory: Python cannot even report it (1), the loader has none
 # to bind a function with (127, glibc), or the system steps in.
 _OUT_OF_MEMORY = (1, 127, -signal.SIGKILL)
-_LARGE_FRAME = 1 << 20  # bytes; unpickled in a thread, so that the event loop goes on
 
 
 class Extractor:
@@ -131,10 +115,10 @@ class Extractor:
 
 
 class _Worker:
-    """One process and its pipes."""
+    """One process."""
 
     def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
         self.files = 0
         self.work: Work = ""  # the dearer work that it does just now
 
@@ -143,16 +127,10 @@ class _Worker:
         return self._process is not None
 
     async def start(self, setup: Setup) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "rag.ingest.extract_worker"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=_environment(),
-        )
+        self._process = await Process.start("rag.ingest.extract_worker", quiet=True, **_ONE_THREAD)
         try:
-            await self._send(setup)
-            await asyncio.wait_for(self._receive(), _START_TIMEOUT)
+            await self._process.send(setup)
+            await asyncio.wait_for(self._process.receive(), _START_TIMEOUT)
         except (TimeoutError, EOFError, ConnectionError, asyncio.IncompleteReadError) as error:
             raise ExtractionError(
                 "a worker process cannot start",
@@ -161,12 +139,14 @@ class _Worker:
 
     async def run(self, task: Task, seconds: float) -> Extracted | Failed:
         """`seconds` of work. Raises TimeoutError, or IncompleteReadError when the process died."""
+        assert self._process is not None
         self.files += 1
         self.work = ""
-        await self._send(task)
+        await self._process.send(task)
         deadline = time.monotonic() + _PATIENCE * seconds
         while True:
-            message = await asyncio.wait_for(self._receive(), deadline - time.monotonic())
+            left = deadline - time.monotonic()
+            message = await asyncio.wait_for(self._process.receive(), left)
             if isinstance(message, MoreTime):
                 deadline += _PATIENCE * message.seconds
                 self.work = message.work
@@ -175,73 +155,22 @@ class _Worker:
 
     async def obituary(self, path: Path, limits: Extraction) -> ExtractionError:
         """What to say of the file on which the process died."""
-        code = await self._exit_code()
+        assert self._process is not None
+        code = await self._process.exit_code()
         if code == -signal.SIGXCPU:
             return _too_long(path, limits)
         if code in _OUT_OF_MEMORY:
             return LimitExceeded(f"{path.name}: needs more than {limits.memory_mb} MiB of memory")
-        return DamagedFile(f"{path.name}: crashed the reader ({_named(code)})")
+        return DamagedFile(f"{path.name}: crashed the reader ({named(code)})")
 
     async def kill(self) -> None:
-        process = self._process
-        if process is None:
-            return
-        if process.returncode is None:
-            # Not process.kill(): it polls, and so may take the exit code from asyncio's watcher.
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-        if process.stdin is not None:
-            process.stdin.close()
-        await process.wait()
+        if self._process is not None:
+            await self._process.kill()
 
     def forget(self) -> None:
         """Makes this a worker that is not started yet."""
         self._process, self.files, self.work = None, 0, ""
 
-    async def _exit_code(self) -> int:
-        assert self._process is not None
-        try:
-            return await asyncio.wait_for(self._process.wait(), 5)
-        except TimeoutError:
-            await self.kill()
-            return -signal.SIGKILL
-
-    async def _send(self, message: Any) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write(pack(message))
-        await self._process.stdin.drain()
-
-    async def _receive(self) -> Ready | MoreTime | Extracted | Failed:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        stdout = self._process.stdout
-        length = frame_length(await stdout.readexactly(HEADER_SIZE))
-        data = await stdout.readexactly(length)
-        loads: Callable[[bytes], Any] = pickle.loads
-        message = await asyncio.to_thread(loads, data) if length > _LARGE_FRAME else loads(data)
-        assert isinstance(message, Ready | MoreTime | Extracted | Failed)
-        return message
-
-
-def _environment() -> dict[str, str]:
-    """One thread a worker, and this very package, wherever it was imported from."""
-    root = str(Path(rag.__file__).parent.parent)
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "TOKENIZERS_PARALLELISM": "false",
-        "OMP_THREAD_LIMIT": "1",
-    }
-
 
 def _too_long(path: Path, limits: Extraction) -> LimitExceeded:
     return LimitExceeded(f"{path.name}: not read within {limits.timeout_s:g} s")
-
-
-def _named(code: int) -> str:
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"exit code {code}"

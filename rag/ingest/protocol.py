@@ -1,24 +1,20 @@
 """What the parent and its extraction workers say to each other.
 
-A frame is 4 bytes of length (little endian) and a pickle. The parent sends one Setup, then Tasks;
-the worker sends Ready, and for each task MoreTime (any number of times), then Extracted or Failed.
+The parent sends one Setup, then Tasks; the worker sends Ready, and for each task MoreTime (any
+number of times), then Extracted or Failed.
 """
 
 from __future__ import annotations
 
-import pickle
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from rag.config import Extraction
 from rag.errors import ExtractionError
 from rag.types import Chunk, ParsedDocument
 
 Work = Literal["", "ocr", "layout"]
-HEADER_SIZE = 4
-_HEADER = struct.Struct("<I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +61,3 @@ class Failed:
 
     error: type[ExtractionError]
     message: str
-
-
-def pack(message: Any) -> bytes:
-    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    return _HEADER.pack(len(data)) + data
-
-
-def frame_length(header: bytes) -> int:
-    return int(_HEADER.unpack(header)[0])

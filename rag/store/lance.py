@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from rag.costly_imports import built_when_used, put_off
 from rag.errors import IndexCorrupt, StorageFull
 
 # Another process's commits are seen after at most this long.
@@ -27,11 +25,12 @@ _FULL = ("No space left", "os error 28", "Disk quota exceeded")
 async def connect(directory: Path) -> Any:
     """The collection's LanceDB database."""
     # The first import takes a good part of a second, in which the embedder can be opened.
-    lancedb = await asyncio.to_thread(_lancedb)
+    lancedb = await asyncio.to_thread(library)
     return await lancedb.connect_async(directory / "lance", read_consistency_interval=CONSISTENCY)
 
 
-def _lancedb() -> Any:
+def library() -> Any:
+    """LanceDB, imported once."""
     # Its Rust side warns on stderr about each table that it creates.
     os.environ.setdefault("LANCEDB_LOG", "error")
     with _importing:
@@ -39,57 +38,15 @@ def _lancedb() -> Any:
             # The REST client that LanceDB reaches remote catalogs by: it needs half of the whole
             # import, to build its 360 checked functions, and a local database wants nothing of it
             # but the types.
-            with put_off("lance_namespace_urllib3_client"):
+            with put_off("lance_namespace_urllib3_client"), built_when_used():
                 import lancedb
     import lancedb
 
     return lancedb
 
 
-# Nothing that is imported calls `_lancedb`, so who waits here holds no lock of the import system.
+# Nothing that is imported calls `library`, so who waits here holds no lock of the import system.
 _importing = threading.Lock()
-
-
-@contextmanager
-def put_off(package: str) -> Iterator[None]:
-    """In the block, submodules of a package are imported without its `__init__`.
-
-    Afterwards the package is one that nobody has imported yet: whoever asks for it or for another
-    submodule has the import system run the `__init__`, under its own locks and before the
-    submodule, as ever. Nothing happens where there is no such package or where it is loaded
-    already. (`importlib.util.LazyLoader` runs the `__init__` as soon as a submodule is imported,
-    because that reads the package's `__path__`; and a `__getattr__` on the package runs it in the
-    middle of a submodule that asks its package for a name.)
-    """
-    spec = None if package in sys.modules else importlib.util.find_spec(package)
-    if spec is None or spec.loader is None:
-        yield
-        return
-    module = sys.modules[package] = importlib.util.module_from_spec(spec)
-    try:
-        yield
-    finally:
-        del sys.modules[package]
-        sys.meta_path.insert(0, _Later(module, spec))
-
-
-class _Later:
-    """Finds a package as the module that already has the submodules imported so far."""
-
-    def __init__(self, module: ModuleType, spec: ModuleSpec) -> None:
-        self._module, self._spec, self._loader = module, spec, spec.loader
-        spec.loader = self  # type: ignore[assignment]
-
-    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
-        return self._spec if name == self._spec.name else None
-
-    def create_module(self, _: ModuleSpec) -> ModuleType:
-        return self._module
-
-    def exec_module(self, module: ModuleType) -> None:
-        assert self._loader is not None
-        self._spec.loader = module.__loader__ = self._loader
-        self._loader.exec_module(module)
 
 
 @asynccontextmanager
