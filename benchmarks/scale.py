@@ -36,7 +36,7 @@ from rag.config import load_settings
 from rag.embedding import Embedder, Vectors
 from rag.evaluation.summary import latency_of
 from rag.runtime import Runtime
-from rag.store import Filter, Match, Searcher, Store, StoreWriter
+from rag.store import Filter, Found, Store, StoreWriter
 from rag.store.schema import chunk_id
 from rag.terms import query_terms
 from rag.types import Hit
@@ -150,18 +150,15 @@ class Searches:
 
     async def dense(self, asked: Asked) -> list[str]:
         searcher = await self._store.searcher()
-        matches = await searcher.dense(asked.vector, self._plan.candidates, Filter())
-        return await self._first(searcher, matches)
+        return self._first(await searcher.dense(asked.vector, self._plan.candidates, Filter()))
 
     async def full_text(self, asked: Asked) -> list[str]:
         searcher = await self._store.searcher()
         terms = query_terms(asked.text, "en")
-        matches = await searcher.full_text(terms, self._plan.candidates, Filter())
-        return await self._first(searcher, matches)
+        return self._first(await searcher.full_text(terms, self._plan.candidates, Filter()))
 
-    async def _first(self, searcher: Searcher, matches: list[Match]) -> list[str]:
-        found = await searcher.found({"": matches})
-        return [item.place.id for item in found[""][: self._k]]
+    def _first(self, found: Sequence[Found]) -> list[str]:
+        return [item.place.id for item in found[: self._k]]
 
     async def raw(self, asked: Asked) -> None:
         table, limit = self._store.chunks_table, self._plan.candidates

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.store import Addition, Filter, Match, Searcher, Store
+from rag.store import Addition, Filter, Found, Searcher, Store
 from rag.types import Block, Chunk, Coverage, Document, Page, StoredChunk, Word
 
 DIMENSIONS = 4
@@ -61,8 +61,7 @@ class Passage:
     score: float
 
 
-async def read(searcher: Searcher, matches: list[Match]) -> list[Passage]:
-    found = (await searcher.found({"": matches}))[""]
+async def read(searcher: Searcher, found: list[Found]) -> list[Passage]:
     chunks = await searcher.read([item.place for item in found])
     return [Passage(chunk, item.score) for chunk, item in zip(chunks, found, strict=True)]
 

@@ -32,10 +32,9 @@ PAGES = ["The keeper's goats ate the barometer.", "Lamp oil is ordered in March.
 
 async def in_order(question: str, pages: list[str], reranker: Reranker) -> list[tuple[str, float]]:
     """The pages as `reranked` ranks them, with their scores."""
-    places = [Place(i, page, "d", 1) for i, page in enumerate(pages)]
-    return [
-        (item.place.id, item.score) for item in await reranked(question, places, pages, reranker)
-    ]
+    places = [Place(i, "d", i, 1) for i in range(len(pages))]
+    found = await reranked(question, places, pages, reranker)
+    return [(pages[item.place.row], item.score) for item in found]
 
 
 # ── late interaction ──────────────────────────────────────────────────────────────────────────

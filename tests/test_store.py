@@ -135,29 +135,6 @@ async def test_a_search_goes_on_in_the_moment_that_it_began_in(
     assert [item.chunk.document_id for item in now] == ["id-dogs"]
 
 
-async def test_each_list_gets_its_own_chunks_in_its_own_order(store: StoreWriter) -> None:
-    await store.commit([CATS, DOGS])
-    await store.optimize()
-    searcher = await store.searcher()
-    found = await searcher.found(
-        {
-            "near": await searcher.dense(unit(0, 0, 1, 0), 9, EVERYTHING),
-            "far": await searcher.dense(unit(1, 0, 0, 0), 2, EVERYTHING),
-            "text": await searcher.full_text(query_terms("play"), 9, EVERYTHING),
-            "nothing": [],
-        }
-    )
-    texts = {
-        name: [chunk.text for chunk in await searcher.read([item.place for item in items])]
-        for name, items in found.items()
-    }
-    assert texts["near"][0] == "dogs bark at O'Neil's"
-    assert len(texts["near"]) == 3
-    assert texts["far"] == ["cats purr softly", "kittens play"]
-    assert texts["text"] == ["kittens play"]
-    assert texts["nothing"] == []
-
-
 async def test_failures_are_remembered_until_the_file_is_ingested(store: StoreWriter) -> None:
     failure = Failure(Path("/docs/cats"), "damaged", "broken", "mend it", 1, 2)
     await store.record_failures([failure])

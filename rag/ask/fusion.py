@@ -66,28 +66,30 @@ class RetrievalPlan:
         return cls(weights=MappingProxyType(weights), glossary=merged(settings.glossary))
 
 
-def fuse(
-    lists: Mapping[str, Sequence[Found]], added: Mapping[str, Mapping[str, float]]
-) -> list[tuple[Place, float]]:
+Gains = Mapping[str, Mapping[int, float]]
+
+
+def fuse(lists: Mapping[str, Sequence[Found]], added: Gains) -> list[tuple[Place, float]]:
     """One list, best first: a chunk's score is the sum of its `gains` in each list."""
-    scores: dict[str, float] = {}
-    places: dict[str, Place] = {}
+    scores: dict[int, float] = {}
+    places: dict[int, Place] = {}
     for name, of_list in added.items():
-        places.update((item.place.id, item.place) for item in lists[name])
-        for id_, gain in of_list.items():
-            scores[id_] = scores.get(id_, 0.0) + gain
-    ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [(places[id_], score) for id_, score in ranked]
+        places.update((item.place.row, item.place) for item in lists[name])
+        for row, gain in of_list.items():
+            scores[row] = scores.get(row, 0.0) + gain
+    ranked = [(places[row], score) for row, score in scores.items()]
+    # Equal ones by what compacting the table does not change.
+    return sorted(ranked, key=lambda pair: (-pair[1], pair[0].document_id, pair[0].ordinal))
 
 
-def gains(lists: Mapping[str, Sequence[Found]], plan: RetrievalPlan) -> dict[str, dict[str, float]]:
-    """What each list adds to the score of each chunk that it has, by names and chunk ids."""
-    added: dict[str, dict[str, float]] = {}
+def gains(lists: Mapping[str, Sequence[Found]], plan: RetrievalPlan) -> Gains:
+    """What each list adds to the score of each chunk that it has: by names and rows, best first."""
+    added: dict[str, dict[int, float]] = {}
     for name, found in lists.items():
         shares = _by_score(found) if plan.fusion == "scores" else _by_rank(found, plan)
+        weight = plan.weights[name]
         added[name] = {
-            item.place.id: plan.weights[name] * share
-            for item, share in zip(found, shares, strict=True)
+            item.place.row: weight * share for item, share in zip(found, shares, strict=True)
         }
     return added
 

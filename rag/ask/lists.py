@@ -1,4 +1,4 @@
-"""The ranked lists of retrieval: each one small function from a Query to matches, best first."""
+"""The ranked lists of retrieval: each one small function from a Query to chunks, best first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from rag.embedding import Vectors
-from rag.store import Filter, Match, Searcher
+from rag.store import Filter, Found, Searcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Query:
     unseen: tuple[str, ...] = ()
 
 
-RankedList = Callable[[Searcher, Query, int], Awaitable[list[Match]]]
+RankedList = Callable[[Searcher, Query, int], Awaitable[list[Found]]]
 
 # Shorter words have too many neighbours one letter away.
 _CORRECTABLE = 5
@@ -38,44 +38,44 @@ _FAR = 7
 _LONGEST = 40
 
 
-async def dense(searcher: Searcher, query: Query, limit: int) -> list[Match]:
+async def dense(searcher: Searcher, query: Query, limit: int) -> list[Found]:
     return await searcher.dense(query.vector, limit, query.where)
 
 
-async def full_text(searcher: Searcher, query: Query, limit: int) -> list[Match]:
+async def full_text(searcher: Searcher, query: Query, limit: int) -> list[Found]:
     return await searcher.full_text(query.terms, limit, query.where)
 
 
-async def dense_named(searcher: Searcher, query: Query, limit: int) -> list[Match]:
+async def dense_named(searcher: Searcher, query: Query, limit: int) -> list[Found]:
     return await searcher.dense(query.vector, limit, query.named) if query.named else []
 
 
-async def full_text_named(searcher: Searcher, query: Query, limit: int) -> list[Match]:
+async def full_text_named(searcher: Searcher, query: Query, limit: int) -> list[Found]:
     return await searcher.full_text(query.terms, limit, query.named) if query.named else []
 
 
-async def dense_glossary(searcher: Searcher, query: Query, limit: int) -> list[Match]:
+async def dense_glossary(searcher: Searcher, query: Query, limit: int) -> list[Found]:
     if query.glossary is None:
         return []
     return await searcher.dense(query.glossary[0], limit, query.named or query.where)
 
 
-async def full_text_glossary(searcher: Searcher, query: Query, limit: int) -> list[Match]:
+async def full_text_glossary(searcher: Searcher, query: Query, limit: int) -> list[Found]:
     if query.glossary is None:
         return []
     return await searcher.full_text(query.glossary[1], limit, query.named or query.where)
 
 
-async def phrases(searcher: Searcher, query: Query, limit: int) -> list[Match]:
+async def phrases(searcher: Searcher, query: Query, limit: int) -> list[Found]:
     """Passages that hold a quoted phrase as it stands."""
-    found: dict[int, Match] = {}
+    found: dict[int, Found] = {}
     for phrase in query.phrases:
-        for match in await searcher.phrase(phrase, limit, query.where):
-            found.setdefault(match.row, match)
-    return sorted(found.values(), key=lambda match: -match.score)[:limit]
+        for item in await searcher.phrase(phrase, limit, query.where):
+            found.setdefault(item.place.row, item)
+    return sorted(found.values(), key=lambda item: -item.score)[:limit]
 
 
-async def corrected(searcher: Searcher, query: Query, limit: int) -> list[Match]:
+async def corrected(searcher: Searcher, query: Query, limit: int) -> list[Found]:
     """Passages for words that stand nowhere in the index, by the words nearest to them."""
     words = [term for term in dict.fromkeys(query.unseen) if term.isalpha()]
     terms = [word for word in words if _CORRECTABLE <= len(word) <= _LONGEST]
@@ -86,8 +86,8 @@ async def corrected(searcher: Searcher, query: Query, limit: int) -> list[Match]
         searcher.full_text([term], limit, query.where, distance=1 if len(term) < _FAR else 2)
         for term in unknown
     )
-    found = [match for matches in await asyncio.gather(*near) for match in matches]
-    return sorted(found, key=lambda match: -match.score)[:limit]
+    found = [item for items in await asyncio.gather(*near) for item in items]
+    return sorted(found, key=lambda item: -item.score)[:limit]
 
 
 LISTS: Mapping[str, RankedList] = MappingProxyType(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
-from rag.ask.fusion import RetrievalPlan, fuse, gains
+from rag.ask.fusion import Gains, RetrievalPlan, fuse, gains
 from rag.ask.glossary import expansion
 from rag.ask.lists import LISTS, Query
 from rag.ask.ordering import cover_documents, distinct_pages_first
@@ -66,14 +66,14 @@ async def _search(
 ) -> list[Hit]:
     names = [name for name in plan.weights if name in LISTS and name != "corrected"]
     run = (LISTS[name](searcher, query, plan.candidates) for name in names)
-    lists = await searcher.found(dict(zip(names, await asyncio.gather(*run), strict=True)))
+    lists = dict(zip(names, await asyncio.gather(*run), strict=True))
     passages = _Passages(searcher)
     ordered, added = _ordered(lists, query, plan, k)
     if "corrected" in plan.weights:
         first = await passages.read(ordered[: max(k, plan.rerank)])
         query = replace(query, unseen=_unseen(query.terms, first))
         if corrected := await LISTS["corrected"](searcher, query, plan.candidates):
-            lists |= await searcher.found({"corrected": corrected})
+            lists["corrected"] = corrected
             ordered, added = _ordered(lists, query, plan, k)
     if rerankers:
         candidates = fuse(lists, added)[: plan.rerank]
@@ -81,8 +81,8 @@ async def _search(
         ordered, added = _ordered(lists, query, plan, k)
     chunks, documents = await passages.read(ordered[:k]), searcher.snapshot.by_id
     return [
-        _hit(chunk, score, lists, added, query, documents)
-        for chunk, (_, score) in zip(chunks, ordered, strict=False)
+        _hit(chunk, place.row, score, lists, added, query, documents)
+        for chunk, (place, score) in zip(chunks, ordered, strict=False)
     ]
 
 
@@ -101,7 +101,7 @@ class _Passages:
 
 def _ordered(
     lists: Mapping[str, Sequence[Found]], query: Query, plan: RetrievalPlan, k: int
-) -> tuple[list[tuple[Place, float]], dict[str, dict[str, float]]]:
+) -> tuple[list[tuple[Place, float]], Gains]:
     """The lists as one, by the rules of the plan; and what each list added."""
     added = gains(lists, plan)
     ordered = fuse(lists, added)
@@ -188,22 +188,23 @@ def _terms(text: str, languages: Sequence[str]) -> tuple[str, ...]:
 
 def _hit(
     chunk: StoredChunk,
+    row: int,
     score: float,
     lists: Mapping[str, Sequence[Found]],
-    added: Mapping[str, Mapping[str, float]],
+    added: Gains,
     query: Query,
     documents: Mapping[str, Document],
 ) -> Hit:
     document = documents[chunk.document_id]
-    having = [name for name, gained in added.items() if chunk.id in gained]
-    ranks = {name: list(added[name]).index(chunk.id) for name in having}  # best first, as its list
+    having = [name for name, gained in added.items() if row in gained]
+    ranks = {name: list(added[name]).index(row) for name in having}  # best first, as its list
     return Hit(
         chunk,
         document,
         score,
         {name: rank + 1 for name, rank in ranks.items()},
         lists["dense"][ranks["dense"]].score if "dense" in ranks else None,
-        {name: added[name][chunk.id] for name in having},
+        {name: added[name][row] for name in having},
         _words_asked_for(chunk.header, document.language, query),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +12,9 @@ from rag.embedding import Vectors
 from rag.store import schema
 from rag.store.indexes import PROBES, REFINE, Indexes
 from rag.store.lance import one_of, translated
-from rag.types import Document, StoredChunk
+from rag.types import BlockKind, Document, StoredChunk
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from lancedb.table import AsyncTable
 
 
@@ -53,27 +52,24 @@ class Filter:
 
 
 # Tuples, because a question makes a thousand of them: a frozen class takes twice as long.
-class Match(NamedTuple):
-    """A row of the chunks table that a search found, by LanceDB's row id.
+class Place(NamedTuple):
+    """Which chunk it is and where it stands: enough to rank it, without its text.
 
-    `score`: cosine similarity, or BM25 for full text.
+    `row` is LanceDB's row id.
     """
 
     row: int
-    score: float
-
-
-class Place(NamedTuple):
-    """Which chunk it is and where it stands: enough to rank it, without its text."""
-
-    row: int
-    id: str
     document_id: str
+    ordinal: int
     first_page: int
+
+    @property
+    def id(self) -> str:
+        return schema.chunk_id(self.document_id, self.ordinal)
 
 
 class Found(NamedTuple):
-    """A chunk from one list, with its score there."""
+    """A chunk from one list. `score`: cosine similarity, BM25 for full text, or a reranker's."""
 
     place: Place
     score: float
@@ -82,10 +78,9 @@ class Found(NamedTuple):
 class Searcher:
     """The searches in the chunks of one moment: `Store.searcher` gives it.
 
-    A search tells rows and scores alone. `found` then looks up where the rows stand, once for all
-    lists of a question, and `read` reads the few that are wanted in the end: hundreds of whole
-    rows take longer to read than to find. Compacting the table gives its rows other ids, so the
-    table is held at one version.
+    A search tells places and scores alone, and `read` reads the few that are wanted in the end:
+    hundreds of whole rows take longer to read than to find. Chunks without a document fall out.
+    Compacting the table gives its rows other ids, so the table is held at one version.
     """
 
     def __init__(self, chunks: AsyncTable, snapshot: Snapshot, indexes: Indexes) -> None:
@@ -93,17 +88,17 @@ class Searcher:
         self._chunks = chunks
         self._indexes = indexes
 
-    async def dense(self, vector: Vectors, limit: int, where: Filter) -> list[Match]:
+    async def dense(self, vector: Vectors, limit: int, where: Filter) -> list[Found]:
         """The nearest chunks by cosine. `vector` has shape (dimensions,) and unit length."""
         query = self._chunks.query().nearest_to(vector).distance_type("cosine").nprobes(PROBES)
         if self._indexes.quantised:  # its own distances are estimates, on another scale
             query = query.refine_factor(REFINE)
-        matches = await _matches(query, limit, where, "_distance")
-        return [Match(match.row, 1.0 - match.score) for match in matches]
+        near = await self._found(query, limit, where, "_distance")
+        return [Found(place, 1.0 - distance) for place, distance in near]
 
     async def full_text(
         self, terms: Sequence[str], limit: int, where: Filter, *, distance: int = 0
-    ) -> list[Match]:
+    ) -> list[Found]:
         """The best chunks by BM25 over any of `terms` (from `rag.terms`).
 
         `distance`: also take terms that differ by up to this many letters, never in the first.
@@ -115,7 +110,7 @@ class Searcher:
         match = MatchQuery(" ".join(terms), "terms", fuzziness=distance, prefix_length=1)
         return await self._full_text(match, limit, where)
 
-    async def phrase(self, terms: Sequence[str], limit: int, where: Filter) -> list[Match]:
+    async def phrase(self, terms: Sequence[str], limit: int, where: Filter) -> list[Found]:
         """Chunks that hold `terms` one after the other."""
         from lancedb.query import PhraseQuery
 
@@ -125,56 +120,63 @@ class Searcher:
         """Whether any chunk holds the term."""
         return bool(await self.full_text([term], 1, Filter()))
 
-    async def _full_text(self, match: Any, limit: int, where: Filter) -> list[Match]:
+    async def _full_text(self, match: Any, limit: int, where: Filter) -> list[Found]:
         if not self._indexes.text:
             return []
         query = self._chunks.query().nearest_to_text(match)
-        matches = await _matches(query, limit, where, "_score")
+        found = await self._found(query, limit, where, "_score")
         # LanceDB gives equal scores in an order of chance: the same question, the same ranks.
-        return sorted(matches, key=lambda match: (-match.score, match.row))
+        return sorted(found, key=lambda item: (-item.score, item.place.row))
 
-    async def found(self, lists: Mapping[str, Sequence[Match]]) -> dict[str, list[Found]]:
-        """The lists with the places of their rows. Chunks without a document fall out."""
-        rows = {match.row for matches in lists.values() for match in matches}
-        places = await self._places(rows) if rows else {}
-        return {
-            name: [Found(places[m.row], m.score) for m in matches if m.row in places]
-            for name, matches in lists.items()
-        }
+    async def _found(self, query: Any, limit: int, where: Filter, score: str) -> list[Found]:
+        query = query.limit(limit)
+        if (condition := where.sql()) is not None:
+            query = query.where(condition)
+        # A chunk's id follows from two of them, which are quicker to read.
+        names = ("document_id", "ordinal", "first_page", score)
+        async with translated():
+            table = await query.with_row_id().select(list(names)).to_arrow()
+        documents = self.snapshot.by_id
+        rows = zip(*(table[name].to_pylist() for name in ("_rowid", *names)), strict=True)
+        return [
+            Found(Place(row, document, ordinal, page), value)
+            for row, document, ordinal, page, value in rows
+            if document in documents
+        ]
 
     async def read(self, places: Sequence[Place]) -> list[StoredChunk]:
         """The chunks of these places, in their order."""
         if not places:
             return []
-        table = await self._take((place.row for place in places), schema.CHUNK_COLUMNS)
-        chunks = dict(zip(table["_rowid"].to_pylist(), schema.stored_chunks(table), strict=True))
-        return [chunks[place.row] for place in places]
-
-    async def _places(self, rows: Iterable[int]) -> dict[int, Place]:
-        """By row, those whose document is in the index."""
-        # A chunk's id follows from two of them, which are quicker to read: it is never the same.
-        names = ("_rowid", "document_id", "ordinal", "first_page")
-        table = await self._take(rows, names[1:])
-        documents = self.snapshot.by_id
-        return {
-            row: Place(row, schema.chunk_id(document, ordinal), document, page)
-            for row, document, ordinal, page in zip(
-                *(table[name].to_pylist() for name in names), strict=True
-            )
-            if document in documents
-        }
-
-    async def _take(self, rows: Iterable[int], columns: Sequence[str]) -> pa.Table:
-        """Each of the rows once, with its id."""
-        query = self._chunks.take_row_ids(sorted(set(rows))).select(list(columns))
+        names = ("text", "header", "start", "end", "last_page", "kind", "tokens")
+        query = self._chunks.take_row_ids(sorted({place.row for place in places}))
         async with translated():
-            return await query.with_row_id().to_arrow()
+            table = await query.select(list(names)).with_row_id().to_arrow()
+        rows, *columns = (table[name].to_pylist() for name in ("_rowid", *names))
+        read = dict(zip(rows, zip(*columns, strict=True), strict=True))
+        return [_stored(place, *read[place.row]) for place in places]
 
 
-async def _matches(query: Any, limit: int, where: Filter, score: str) -> list[Match]:
-    query = query.limit(limit)
-    if (condition := where.sql()) is not None:
-        query = query.where(condition)
-    async with translated():
-        table = await query.with_row_id().select([score]).to_arrow()
-    return list(map(Match, table["_rowid"].to_pylist(), table[score].to_pylist()))
+def _stored(
+    place: Place,
+    text: str,
+    header: str,
+    start: int,
+    end: int,
+    last_page: int,
+    kind: BlockKind,
+    tokens: int,
+) -> StoredChunk:
+    return StoredChunk(
+        id=place.id,
+        document_id=place.document_id,
+        ordinal=place.ordinal,
+        text=text,
+        header=header,
+        start=start,
+        end=end,
+        first_page=place.first_page,
+        last_page=last_page,
+        kind=kind,
+        tokens=tokens,
+    )
