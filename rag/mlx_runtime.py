@@ -11,8 +11,9 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
@@ -75,6 +76,23 @@ def blas_threads() -> int | None:
     """Threads of one matrix product, None where that is not OpenBLAS's to say."""
     library = openblas.load()
     return None if library is None else library.threads()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """In the block a matrix product has one thread; afterwards as many as before. For work that has
+    threads of its own, or whose products are too small to share.
+    """
+    library = openblas.load()
+    threads = 1 if library is None else library.threads()
+    if library is None or threads == 1:
+        yield
+        return
+    library.use_threads(1)
+    try:
+        yield
+    finally:
+        library.use_threads(threads)
 
 
 def cores() -> int:

@@ -45,11 +45,11 @@ class Limits:
 
     @classmethod
     def of(cls, network: Any) -> Limits:
-        """What suits the device. On two CPU cores a step takes 0.7 s, by MLX or by CPULlama."""
+        """What suits the device. On a CPU a step takes 0.7 s, by MLX or by CPULlama."""
         if mlx_runtime.device() == "cpu":
             from rag.cpu_llama import CPULlama
 
-            tokens = 512 if isinstance(network, CPULlama) else 128
+            tokens = network.step if isinstance(network, CPULlama) else 128
             return cls(concurrency=8, prefill_tokens=tokens, prefill_prompts=1)
         return cls(concurrency=32, prefill_tokens=2048, prefill_prompts=8)
 

@@ -182,19 +182,14 @@ def _computing() -> Iterator[None]:
     """MLX's failures as ours; and one BLAS thread, for attention's many small products are five
     times slower on two threads of OpenBLAS than on one. An LLM's are large: it gets its own back.
     """
-    threads = mlx_runtime.blas_threads()
-    if threads is not None:
-        mlx_runtime.prepare(blas_threads=1)
     try:
-        yield
+        with mlx_runtime.one_blas_thread():
+            yield
     except (RuntimeError, ValueError) as error:  # as when a GPU's memory is full
         raise EmbeddingError(
             f"MLX failed on a batch: {error}",
             hint="Close programs that take memory, or choose a smaller model.",
         ) from error
-    finally:
-        if threads is not None:
-            mlx_runtime.prepare(blas_threads=threads)
 
 
 def _arrays(ids: Sequence[Ids], shapes: Shapes) -> tuple[Any, Any]:
