@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -66,16 +66,17 @@ def chat(
     context: Context = ctx.obj
 
     async def work(near: Pipeline | Remote) -> None:
-        from rag.pipeline import AskOptions
-        from rag.remote import Remote
+        from rag.pipeline import AskOptions, Pipeline
 
         await near.documents()  # an empty collection says so now, not after the first question
-        if isinstance(near, Remote):
+        if not isinstance(near, Pipeline):
             say(f"The service at {near.url} answers, and keeps this conversation.")
         options = AskOptions(k=k, max_tokens=max_tokens, temperature=temperature, model=model)
         chosen = scope(documents, pages, where, since, until)
         talk = Chat(near, chosen, options, verbose=context.verbose)
-        await talk.run(_typed_lines() if sys.stdin.isatty() else _piped_lines())
+        # While the first question is typed, the model is loaded.
+        async with near.loading(model) if isinstance(near, Pipeline) else nullcontext():
+            await talk.run(_typed_lines() if sys.stdin.isatty() else _piped_lines())
 
     context.run_near(work, local=local, k=k, chat_model=model)
 

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec, PathFinder
@@ -66,16 +67,20 @@ def built_when_used() -> Iterator[None]:
     """Classes of pydantic that are made in the block build their validators at their first use.
 
     As `defer_build` in their `model_config` would have it: 1 ms a class, and clients of REST
-    services have hundreds.
+    services have hundreds. One block at a time: do not enter it while something is imported.
     """
     from pydantic import BaseModel
 
-    config = BaseModel.model_config
-    BaseModel.model_config = {**config, "defer_build": True}
-    try:
-        yield
-    finally:
-        BaseModel.model_config = config
+    with _building:
+        config = BaseModel.model_config
+        BaseModel.model_config = {**config, "defer_build": True}
+        try:
+            yield
+        finally:
+            BaseModel.model_config = config
+
+
+_building = threading.Lock()
 
 
 # ── transformers' models ──────────────────────────────────────────────────────────────────────

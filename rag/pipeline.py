@@ -220,6 +220,7 @@ class Pipeline:
         """
         from rag.ask.answering import Answering, Asked
 
+        _check(question)
         options, scope = options or AskOptions(), scope or Scope()
         if options.schema is not None:  # said now, not when long documents have been read for it
             await asyncio.to_thread(grammar, options.schema)
@@ -243,10 +244,18 @@ class Pipeline:
         if beside is None or self._store is not None or not self.runtime.is_cold:
             yield self
             return
+        read_manifest(self.settings.collection_dir)  # nothing ingested: said before all is opened
         await beside.open(self.settings, self._tag)
+        async with self.loading(model):
+            yield beside
+
+    @asynccontextmanager
+    async def loading(self, model: str | None) -> AsyncIterator[None]:
+        """Have a chat model (None: the default) loaded beside what the block does. What hinders
+        that is told to whoever asks the model."""
         loading = asyncio.create_task(self.load(model))
         try:
-            yield beside
+            yield
         finally:
             loading.cancel()
             with suppress(asyncio.CancelledError, RagError):

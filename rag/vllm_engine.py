@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
 import json
 import logging
 import sys
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 # Of the context that a model offers. One sequence of Llama-3.2-3B takes 0.9 GB at this length.
 _DEFAULT_CONTEXT = 8192
 _PREFIX_CACHE_MB = 1024
+_LIBRARIES = ("transformers", "mlx_lm", "vllm_mlx.engine_core")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class VLLMMLXEngine:
     ) -> VLLMMLXEngine:
         """Load the configured chat model. Raises ModelNotFound, ModelLoadFailed."""
         model = await thread.run(models.chat_model, settings, notify or models.silent)
-        await thread.run(_import)  # in steps, so that closing need not wait for the whole
+        for name in _LIBRARIES:  # in steps, so that closing need not wait for the whole
+            await thread.run(_import, name)
         core, template, used = await thread.run(_load, model, limits, thread)
         await core.start()
         return cls(
@@ -237,13 +240,16 @@ def _ended(reason: str) -> RequestOutput:
 # ── loading, on the MLX thread ────────────────────────────────────────────────────────────────
 
 
-def _import() -> None:
+def _import(name: str) -> None:
     with built_when_used():  # vllm-mlx brings the models of its HTTP service
-        import mlx_lm  # noqa: F401
-        from vllm_mlx import engine_core
-        from vllm_mlx.mlx_streams import bind_generation_streams
+        importlib.import_module(name)
 
-    # A first step would import mlx_vlm (0.2 s) to tell that of the stream too: this is for text.
+
+def _bind_for_text() -> None:
+    """Let a first step not import mlx_vlm (0.2 s) to tell that of the stream too."""
+    from vllm_mlx import engine_core
+    from vllm_mlx.mlx_streams import bind_generation_streams
+
     bind = functools.partial(bind_generation_streams, ("mlx_lm.generate",))
     engine_core.bind_generation_streams = bind
 
@@ -255,6 +261,7 @@ def _load(
     from vllm_mlx.engine_core import EngineConfig, EngineCore
     from vllm_mlx.scheduler import SchedulerConfig
 
+    _bind_for_text()
     # It tells of each request at INFO, and warns of hooks that this mlx-lm does without.
     logging.getLogger("vllm_mlx").setLevel(logging.ERROR)
     network, tokenizer = _network(model)

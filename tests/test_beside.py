@@ -14,7 +14,7 @@ from rag.ask.beside import SearchProcess
 from rag.ask.options import AskOptions, Scope
 from rag.config import Settings
 from rag.embedding import open_embedder
-from rag.errors import IndexMissing, RagError
+from rag.errors import IndexMissing, InvalidQuestion, ModelNotFound, RagError
 from rag.events import Done
 from rag.mlx_runtime import MLXThread
 from rag.pipeline import Pipeline, open_pipeline
@@ -110,3 +110,24 @@ async def test_a_refusal_stops_the_load(indexed: Settings, beside: SearchProcess
     last = events[-1]
     assert isinstance(last, Done)
     assert last.answer.refused
+
+
+async def test_what_is_wrong_at_once_is_said_at_once(
+    settings: Settings, beside: SearchProcess
+) -> None:
+    for question, error in [("?!", InvalidQuestion), (QUESTION, IndexMissing)]:
+        runtime = Runtime(settings)
+        pipeline = Pipeline(settings, runtime, beside=beside)
+        with pytest.raises(error):
+            await anext(pipeline.ask(question))
+        assert runtime.is_cold
+        await runtime.close()
+
+
+async def test_what_hinders_a_load_is_told_to_who_asks_the_model(settings: Settings) -> None:
+    missing = settings.model_copy(update={"chat_model": "no-such-model"})
+    async with open_pipeline(missing) as pipeline:
+        async with pipeline.loading(None):
+            pass
+        with pytest.raises(ModelNotFound):
+            await pipeline.load(None)
