@@ -114,6 +114,20 @@ async def test_close_is_idempotent_and_refuses_more_work() -> None:
 
 
 @linux_only
+def test_one_blas_thread_for_a_while_even_after_an_error() -> None:
+    code = """
+from contextlib import suppress
+from rag import mlx_runtime as r
+r.prepare(blas_threads=2)
+with suppress(ZeroDivisionError), r.one_blas_thread():
+    print(r.blas_threads())
+    1 // 0
+print(r.blas_threads())
+"""
+    assert fresh_process(code).split() == ["1", "2"]
+
+
+@linux_only
 def test_blas_leaves_half_the_cores_unless_told_otherwise() -> None:
     code = (
         "import os; from rag import mlx_runtime as r; r.prepare();"
