@@ -131,7 +131,7 @@ def read(network: Any, step: int, prompt: list[int], answer: int) -> dict[str, A
 
 def measure(args: argparse.Namespace) -> None:
     from rag import cpu_llama
-    from rag.vllm_engine import Limits
+    from rag.vllm_loading import Limits
 
     network = load()
     parts = profile(network.args, args.tokens)

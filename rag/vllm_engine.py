@@ -6,25 +6,20 @@ vllm-mlx's `EngineCore` schedules; its steps run on the MLX thread, in turns wit
 from __future__ import annotations
 
 import asyncio
-import functools
-import importlib
 import json
-import logging
 import sys
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rag import mlx_runtime, models, sampling
+from rag import models, sampling
 from rag.chat_template import ChatTemplate
 from rag.config import Settings
-from rag.costly_imports import built_when_used, put_off
-from rag.errors import EngineBusy, EngineError, EngineTimeout, ModelLoadFailed, PromptTooLong
+from rag.errors import EngineBusy, EngineError, EngineTimeout, PromptTooLong
 from rag.mlx_runtime import MLXThread
 from rag.types import Finish, Message, Piece
+from rag.vllm_loading import LIBRARIES, Limits, import_library, load
 
 if TYPE_CHECKING:
     from vllm_mlx.engine_core import EngineCore
@@ -33,27 +28,6 @@ if TYPE_CHECKING:
 
 # Of the context that a model offers. One sequence of Llama-3.2-3B takes 0.9 GB at this length.
 _DEFAULT_CONTEXT = 8192
-_PREFIX_CACHE_MB = 1024
-_LIBRARIES = ("transformers", "mlx_lm", "vllm_mlx.engine_core")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much runs at once. A step is what cancelling and embedding wait for."""
-
-    concurrency: int  # sequences that decode together; more requests wait
-    prefill_tokens: int  # of one prompt in one step
-    prefill_prompts: int  # prompts that share such a step
-
-    @classmethod
-    def of(cls, network: Any) -> Limits:
-        """What suits the device. On a CPU a step takes 0.7 s, by MLX or by CPULlama."""
-        if mlx_runtime.device() == "cpu":
-            from rag.cpu_llama import CPULlama
-
-            tokens = network.step if isinstance(network, CPULlama) else 128
-            return cls(concurrency=8, prefill_tokens=tokens, prefill_prompts=1)
-        return cls(concurrency=32, prefill_tokens=2048, prefill_prompts=8)
 
 
 class VLLMMLXEngine:
@@ -92,9 +66,9 @@ class VLLMMLXEngine:
     ) -> VLLMMLXEngine:
         """Load the configured chat model. Raises ModelNotFound, ModelLoadFailed."""
         model = await thread.run(models.chat_model, settings, notify or models.silent)
-        for name in _LIBRARIES:  # in steps, so that closing need not wait for the whole
-            await thread.run(_import, name)
-        core, template, used = await thread.run(_load, model, limits, thread)
+        for name in LIBRARIES:  # in steps, so that closing need not wait for the whole
+            await thread.run(import_library, name)
+        core, template, used = await thread.run(load, model, limits, thread)
         await core.start()
         return cls(
             model,
@@ -235,82 +209,6 @@ def _ended(reason: str) -> RequestOutput:
     from vllm_mlx.request import RequestOutput
 
     return RequestOutput(request_id="", finished=True, finish_reason=reason)
-
-
-# ── loading, on the MLX thread ────────────────────────────────────────────────────────────────
-
-
-def _import(name: str) -> None:
-    with built_when_used():  # vllm-mlx brings the models of its HTTP service
-        importlib.import_module(name)
-
-
-def _bind_for_text() -> None:
-    """Let a first step not import mlx_vlm (0.2 s) to tell that of the stream too."""
-    from vllm_mlx import engine_core
-    from vllm_mlx.mlx_streams import bind_generation_streams
-
-    bind = functools.partial(bind_generation_streams, ("mlx_lm.generate",))
-    engine_core.bind_generation_streams = bind
-
-
-def _load(
-    model: models.Model, limits: Limits | None, thread: MLXThread
-) -> tuple[EngineCore, ChatTemplate, Limits]:
-    """Without `limits`, what suits the network."""
-    from vllm_mlx.engine_core import EngineConfig, EngineCore
-    from vllm_mlx.scheduler import SchedulerConfig
-
-    _bind_for_text()
-    # It tells of each request at INFO, and warns of hooks that this mlx-lm does without.
-    logging.getLogger("vllm_mlx").setLevel(logging.ERROR)
-    network, tokenizer = _network(model)
-    limits = limits or Limits.of(network)
-    config = SchedulerConfig(
-        max_num_seqs=limits.concurrency,
-        completion_batch_size=limits.concurrency,
-        prefill_batch_size=limits.prefill_prompts,
-        prefill_step_size=limits.prefill_tokens,
-        cache_memory_mb=_PREFIX_CACHE_MB,
-        # No max_kv_size: that would forget a prompt's beginning. `stream` refuses what is too long.
-    )
-    with put_off("mlx_vlm"):  # asked for its version alone, of which a cache on disk would be named
-        core = EngineCore(
-            network,
-            tokenizer,
-            EngineConfig(model_name=model.name, scheduler_config=config),
-            generation_worker=thread.executor,
-        )
-    return core, ChatTemplate(tokenizer), limits
-
-
-def _network(model: models.Model) -> tuple[Any, Any]:
-    """The neural network and its tokenizer, ready to compute."""
-    import mlx.core as mx
-    from mlx_lm.utils import load_config, load_model, load_tokenizer
-
-    try:
-        with ThreadPoolExecutor(1) as aside:  # MLX lets go of the GIL while it reads the weights
-            ends = load_config(model.folder).get("eos_token_id")
-            reading = aside.submit(load_tokenizer, model.folder, eos_token_ids=ends)
-            network, _ = load_model(model.folder)
-            tokenizer = reading.result()
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
-        raise ModelLoadFailed(
-            f"{model.name} cannot be loaded from {model.folder}: {error}",
-            hint="Check that mlx-lm supports it, or name another model with --model.",
-        ) from error
-    if not tokenizer.has_chat_template:
-        raise ModelLoadFailed(
-            f"{model.name} has no chat template", hint="Name a model tuned to follow instructions."
-        )
-    if mlx_runtime.device() == "cpu":  # anything but float32 is 10 to 100 times slower there
-        network.set_dtype(mx.float32)
-        mx.eval(network.parameters())
-        from rag import cpu_llama
-
-        network = cpu_llama.of(network)
-    return network, tokenizer
 
 
 def _context_tokens(folder: Path, wanted: int | None) -> int:

@@ -16,7 +16,7 @@ from mlx_lm.models.cache import BatchKVCache, KVCache
 
 from rag import cpu_llama
 from rag.cpu_product import product
-from rag.vllm_engine import Limits
+from rag.vllm_loading import Limits
 
 Array = npt.NDArray[np.float32]
 SHAPE: dict[str, Any] = {

@@ -27,7 +27,8 @@ from rag.errors import (
 )
 from rag.mlx_runtime import MLXThread
 from rag.types import Finish, Message, Piece
-from rag.vllm_engine import Limits, VLLMMLXEngine
+from rag.vllm_engine import VLLMMLXEngine
+from rag.vllm_loading import Limits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
