@@ -85,9 +85,9 @@ class Context:
             from rag.ask.beside import SearchProcess
 
             beside = await SearchProcess.start()
-        from rag.pipeline import open_pipeline
-
         try:
+            from rag.pipeline import open_pipeline
+
             async with open_pipeline(settings, runtime, beside=beside) as pipeline:
                 return await work(pipeline)
         finally:

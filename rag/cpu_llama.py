@@ -76,7 +76,8 @@ class CPULlama:
 
     @property
     def step(self) -> int:
-        """Tokens that are best read at once: they take 0.7 s, on two cores of a Xeon or sixteen."""
+        """Tokens that are best read at once: 512 take 0.7 s on two cores of a Xeon, 773 take 0.6 on
+        sixteen."""
         return max(512, 128 * self._threads)
 
     def __call__(self, inputs: mx.array, cache: Sequence[Any] | None = None) -> mx.array:

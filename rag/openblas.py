@@ -62,10 +62,11 @@ def load() -> OpenBLAS | None:
         library = OpenBLAS(path)
         addresses = {name: _address(library.function(name)) for name in _WANTED}
         _publish(addresses, like=path)
-    except OSError:  # MLX works without it, slowly
+        everywhere = ctypes.CDLL(None)  # what a library that is loaded from now on would find
+        found = {name: _address(getattr(everywhere, name)) for name in _WANTED}
+    except (OSError, AttributeError):  # without it, or one of its names, MLX works, slowly
         return None
-    everywhere = ctypes.CDLL(None)  # what a library that is loaded from now on would find
-    if any(_address(getattr(everywhere, name)) != at for name, at in addresses.items()):
+    if found != addresses:
         return None
     if "OPENBLAS_NUM_THREADS" not in os.environ:
         library.use_threads(max(1, library.threads() // 2))

@@ -32,6 +32,7 @@ from rag.store.manifest import read_manifest
 from rag.types import Document, Hit, Message, Page
 
 if TYPE_CHECKING:
+    from rag.ask.answering import Finder
     from rag.ask.beside import SearchProcess
     from rag.ask.evidence import Judged
 
@@ -44,8 +45,8 @@ class Pipeline:
     def __init__(
         self, settings: Settings, runtime: Runtime, *, beside: SearchProcess | None = None
     ) -> None:
-        """A first question, for which nothing is open yet, is searched for by the process `beside`
-        this one, which belongs to who started it."""
+        """The first question is searched for by the process `beside` this one, if there is one; it
+        belongs to who started it."""
         self.settings = settings
         self.runtime = runtime
         self._beside = beside
@@ -228,20 +229,20 @@ class Pipeline:
             conversation = Conversation.of(history)
         earlier = conversation.messages
         searched = search_text(question, earlier)
-        async with self._index(options.model) as index:
-            hits = await index.search(question, earlier, k=options.k, scope=scope)
-            chosen = await index.chosen(scope, everything=bool(options.whole))
+        async with self._finder(options.model) as finder:
+            hits = await finder.search(question, earlier, k=options.k, scope=scope)
+            chosen = await finder.chosen(scope, everything=bool(options.whole))
             asked = Asked(question, searched, tuple(hits), chosen, scope.pages)
-            answering = Answering(self.settings, self.runtime, index, conversation)
+            answering = Answering(self.settings, self.runtime, finder, conversation)
             async with aclosing(answering.events(asked, options)) as events:
                 async for event in events:
                     yield event
 
     @asynccontextmanager
-    async def _index(self, model: str | None) -> AsyncIterator[Pipeline | SearchProcess]:
+    async def _finder(self, model: str | None) -> AsyncIterator[Finder]:
         """This pipeline; or the process beside it, while the chat model is loaded in this one."""
         beside, self._beside = self._beside, None
-        if beside is None or self._store is not None or not self.runtime.is_cold:
+        if beside is None:
             yield self
             return
         read_manifest(self.settings.collection_dir)  # nothing ingested: said before all is opened

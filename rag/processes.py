@@ -38,6 +38,7 @@ class Process:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL if quiet else None,
+            process_group=0,  # Ctrl-C is this process's to handle
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment},
         )
         return cls(process)
@@ -91,10 +92,7 @@ def named(code: int) -> str:
 
 
 def pipes() -> tuple[IO[bytes], IO[bytes]]:
-    """Where requests come from and answers go. What others print goes to stderr from now on, and
-    Ctrl-C is the parent's to handle."""
-    with suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Where requests come from and answers go. What others print goes to stderr from now on."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return sys.stdin.buffer, answers

@@ -78,7 +78,7 @@ async def test_a_process_that_dies_is_an_error_of_ours(
     indexed: Settings, beside: SearchProcess
 ) -> None:
     await beside.open(indexed, None)
-    os.kill(beside.process_id, signal.SIGKILL)
+    os.kill(beside._process.id, signal.SIGKILL)
     with pytest.raises(RagError, match="SIGKILL"):
         await beside.search(QUESTION, (), k=2, scope=Scope())
 
@@ -102,8 +102,7 @@ async def test_the_first_question_goes_to_it_and_the_next_does_not(
         await runtime.close()
 
 
-async def test_a_refusal_stops_the_load(indexed: Settings, beside: SearchProcess) -> None:
-    """And a chat model that does not exist is no matter where none is asked."""
+async def test_a_refusal_needs_no_chat_model(indexed: Settings, beside: SearchProcess) -> None:
     strict = indexed.model_copy(update={"refusal_threshold": 1.0, "chat_model": "no/such-model"})
     async with open_pipeline(strict, beside=beside) as pipeline:
         events = [event async for event in pipeline.ask("Who won the war of the moles?")]

@@ -12,7 +12,7 @@ from rag.ask.conversation import Conversation, Turn
 from rag.ask.evidence import Judged
 from rag.ask.grounding import Grounded, ground
 from rag.ask.nearest import NOT_SAID, refusal_text
-from rag.ask.options import AskOptions
+from rag.ask.options import AskOptions, Scope
 from rag.ask.prompting import Budget, Prompt, build_prompt
 from rag.ask.reading import PART_TOKENS, Pages, Reading, Texts, reduced
 from rag.ask.repetition import loop_start
@@ -22,7 +22,7 @@ from rag.config import Settings
 from rag.engine import Engine
 from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved
 from rag.runtime import Runtime
-from rag.types import Answer, Document, Finish, Hit, Page, Piece
+from rag.types import Answer, Document, Finish, Hit, Message, Page, Piece
 
 # Prompts on a CPU host are read at some 700 tokens a second, and the starter model loses its way
 # among many passages: it answered the demo's questions right from three, one of them wrong from
@@ -52,8 +52,16 @@ class Asked:
     between: tuple[int, int] | None = None
 
 
-class Index(Pages, Protocol):
+class Finder(Pages, Protocol):
     """What an answer wants of the documents: a Pipeline, or one in another process."""
+
+    async def search(
+        self, question: str, history: Sequence[Message], *, k: int | None, scope: Scope
+    ) -> list[Hit]:
+        """The k passages that matter most, best first. Raises InvalidQuestion, IndexMissing."""
+
+    async def chosen(self, scope: Scope, *, everything: bool) -> tuple[Document, ...]:
+        """The documents of a scope in order of their paths; of an open one none, or everything."""
 
     async def judge(self, question: str, searched: str, hits: Sequence[Hit]) -> Judged:
         """Whether the passages can hold the answer. Raises EmbeddingError."""
@@ -66,12 +74,12 @@ class Answering:
         self,
         settings: Settings,
         runtime: Runtime,
-        index: Index,
+        finder: Finder,
         conversation: Conversation,
     ) -> None:
         self.settings = settings
         self.runtime = runtime
-        self.index = index
+        self.finder = finder
         self.conversation = conversation
 
     async def events(self, asked: Asked, options: AskOptions) -> AsyncGenerator[AnswerEvent]:
@@ -111,7 +119,7 @@ class Answering:
         """Raises EmbeddingError."""
         if options.whole or is_broad(asked.question):
             return Judged()
-        return await self.index.judge(asked.question, asked.searched, asked.hits)
+        return await self.finder.judge(asked.question, asked.searched, asked.hits)
 
     def _pieces(self, engine: Engine, prompt: Prompt, options: AskOptions) -> AsyncGenerator[Piece]:
         return engine.stream(
@@ -169,7 +177,7 @@ class Answering:
         pages = sum(document.pages for document in asked.documents)
         if not chosen and (len(asked.documents) > 1 or pages > SHORT_PAGES):
             return None
-        texts = await Texts.load(asked.documents, self.index, asked.between, budget)
+        texts = await Texts.load(asked.documents, self.finder, asked.between, budget)
         return texts if texts.hits and (chosen or self._new(texts) <= budget.message) else None
 
     def _new(self, texts: Texts) -> int:
@@ -186,7 +194,7 @@ class Answering:
         self, asked: Asked, text: str, prompt: Prompt, *, structured: bool
     ) -> Grounded:
         """The answer with every citation checked against the passages of the prompt."""
-        pages = await pages_of(prompt.hits, self.index)
+        pages = await pages_of(prompt.hits, self.finder)
         if structured:
             return await asyncio.to_thread(ground_fields, text, prompt.hits, pages, asked.question)
         return await asyncio.to_thread(
@@ -231,7 +239,7 @@ def refusal(asked: Asked, judged: Judged) -> Answer:
     return Answer(asked.question, asked.searched, text, (), (), asked.hits, True, None, "")
 
 
-async def pages_of(hits: Iterable[Hit], index: Pages) -> dict[tuple[str, int], Page]:
+async def pages_of(hits: Iterable[Hit], source: Pages) -> dict[tuple[str, int], Page]:
     """The full pages that passages stand on, by document id and page number."""
     wanted: dict[str, set[int]] = {}
     for hit in hits:
@@ -240,7 +248,7 @@ async def pages_of(hits: Iterable[Hit], index: Pages) -> dict[tuple[str, int], P
     return {
         (id_, page.number): page
         for id_, numbers in wanted.items()
-        for page in await index.pages(id_, sorted(numbers))
+        for page in await source.pages(id_, sorted(numbers))
     }
 
 

@@ -42,10 +42,6 @@ class SearchProcess:
         with suppress(ConnectionError):  # the first question tells how it ended
             await self._process.send((settings, tag))
 
-    @property
-    def process_id(self) -> int:
-        return self._process.id
-
     async def close(self) -> None:
         """Idempotent."""
         await self._process.kill()  # it only reads

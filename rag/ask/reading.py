@@ -66,7 +66,7 @@ class Texts:
     async def load(
         cls,
         documents: Sequence[Document],
-        index: Pages,
+        source: Pages,
         between: tuple[int, int] | None,
         budget: Budget,
     ) -> Texts:
@@ -74,7 +74,7 @@ class Texts:
         found: list[tuple[Document, list[Page]]] = []
         for document in documents:
             numbers = range(first, min(last, document.pages) + 1)
-            found.append((document, await index.pages(document.id, list(numbers))))
+            found.append((document, await source.pages(document.id, list(numbers))))
         return await asyncio.to_thread(cls._measured, found, budget)
 
     @classmethod
