@@ -48,18 +48,6 @@ WORDS = 12  # of a question, with its stop words
 QUESTION = "What was the company's operating income in 2017, and why did it fall?"
 
 
-class GivenVector:
-    """An Embedder of questions whose vector is known beforehand."""
-
-    id, dimensions, max_tokens = "given@0", DIMENSIONS, 256
-
-    def __init__(self, vector: Vectors) -> None:
-        self.vector = vector
-
-    async def embed_query(self, text: str) -> Vectors:  # noqa: ARG002 - the protocol's
-        return self.vector
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A question near the stored row `row`: its vector, and words of the row's text."""
@@ -109,7 +97,7 @@ async def collection(rows: int, args: argparse.Namespace) -> AsyncIterator[tuple
 async def write(folder: Path, corpus: Corpus) -> float:
     """The corpus in a new collection; the seconds that indexing took."""
     shutil.rmtree(folder, ignore_errors=True)
-    store = await StoreWriter.create(folder, GivenVector.id, DIMENSIONS, "given")
+    store = await StoreWriter.create(folder, "given@0", DIMENSIONS, "given")
     for number in range(corpus.blocks):
         await store.commit(corpus.block(number))
         tell(f"  {number + 1}/{corpus.blocks} blocks")
@@ -181,7 +169,7 @@ class Searches:
 
     async def _retrieve(self, asked: Asked, where: Filter) -> list[Hit]:
         return await retrieve(
-            asked.text, self._store, GivenVector(asked.vector), k=self._k, where=where,
+            asked.text, asked.vector, self._store, self._embedder, k=self._k, where=where,
             plan=self._plan,
         )  # fmt: skip
 

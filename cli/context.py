@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from rag.ask.beside import SearchProcess
     from rag.config import Settings
     from rag.pipeline import Pipeline
     from rag.remote import Remote
@@ -79,18 +80,29 @@ class Context:
     async def _run(
         self, work: Callable[[Pipeline], Awaitable[T]], settings: Settings, answers: bool = False
     ) -> T:
-        runtime = self.runtime_factory(settings)
         beside = None
-        if answers and runtime.is_cold:
+        # Models that are not ours to load need no time in which to search.
+        if answers and self.runtime_factory is default_runtime and settings.engine_url is None:
             from rag.ask.beside import SearchProcess
 
-            beside = await SearchProcess.start()
+            beside = await SearchProcess.start()  # before all else is imported
         try:
-            from rag.pipeline import open_pipeline
-
-            async with open_pipeline(settings, runtime, beside=beside) as pipeline:
-                return await work(pipeline)
+            return await self._work(work, settings, beside)
         finally:
             if beside is not None:
                 await beside.close()
+
+    async def _work(
+        self,
+        work: Callable[[Pipeline], Awaitable[T]],
+        settings: Settings,
+        beside: SearchProcess | None,
+    ) -> T:
+        from rag.pipeline import open_pipeline
+
+        runtime = self.runtime_factory(settings)
+        try:
+            async with open_pipeline(settings, runtime, beside=beside) as pipeline:
+                return await work(pipeline)
+        finally:
             await runtime.close()

@@ -6,6 +6,7 @@ is really saved.
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import json
@@ -81,6 +82,30 @@ def built_when_used() -> Iterator[None]:
 
 
 _building = threading.Lock()
+
+
+@contextmanager
+def overrides_unchecked() -> Iterator[None]:
+    """Methods that are marked with `override` in the block are only marked.
+
+    The package `overrides` would compare each with that of its base class, by signature and byte
+    code; packages ask for it where Python (before 3.12) has no `typing.override`, which only marks
+    too. Saves 0.15 of the 0.55 s that LanceDB takes there. One block at a time.
+    """
+    if importlib.util.find_spec("overrides") is None:
+        yield
+        return
+    package = importlib.import_module("overrides")
+    checking, package.override = package.override, _marked  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        package.override = checking  # type: ignore[attr-defined]
+
+
+def _marked(method: Any) -> Any:
+    method.__override__ = True  # as typing.override
+    return method
 
 
 # ── transformers' models ──────────────────────────────────────────────────────────────────────

@@ -18,7 +18,7 @@ from rag.ask.options import AskOptions, Scope
 from rag.ask.reranking import Reranker
 from rag.ask.retrieval import retrieve
 from rag.config import Settings
-from rag.embedding import Embedder
+from rag.embedding import Embedder, Vectors
 from rag.errors import IndexMissing, InvalidQuestion, RagError
 from rag.events import AnswerEvent, IngestEvent
 from rag.ingest.formats import SUFFIXES
@@ -178,12 +178,13 @@ class Pipeline:
     ) -> list[Hit]:
         """The k passages that matter most, best first. Raises InvalidQuestion, IndexMissing."""
         _check(question)
-        store, embedder = await asyncio.gather(self.store(), self.embedder())
+        text = search_text(question, history)
+        store, (embedder, vector) = await asyncio.gather(self.store(), self._embedded(text))
         await store.require_embedder(embedder.id)
         where = await self._filter(scope or Scope())
-        text = search_text(question, history)
         return await retrieve(
             text,
+            vector,
             store,
             embedder,
             k=k or self.settings.k,
@@ -191,6 +192,11 @@ class Pipeline:
             plan=self.plan,
             rerankers=await self._rerankers(embedder),
         )
+
+    async def _embedded(self, text: str) -> tuple[Embedder, Vectors]:
+        """The embedder, and a question's vector. A first one has to load the model."""
+        embedder = await self.embedder()
+        return embedder, await embedder.embed_query(text)
 
     async def _rerankers(self, embedder: Embedder) -> dict[str, Reranker]:
         """Those that the plan has a weight for. Raises ConfigError, ModelNotFound…"""

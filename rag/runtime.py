@@ -40,7 +40,6 @@ class Runtime:
         self._embedders: dict[str, Embedder] = {}
         self._reranker: CrossEncoder | None = None
         self._opening = asyncio.Lock()
-        self._own_engines = open_engine is None
         remember_models_of_transformers(settings.cache)
         budget = settings.model_memory_mb
         self.engines = Engines(
@@ -51,13 +50,6 @@ class Runtime:
         )
         if engine is not None:
             self.engines.adopt(engine)
-
-    @property
-    def is_cold(self) -> bool:
-        """Whether all models are still to be opened, and opening the chat model takes its time."""
-        given = self._given_embedder is not None or not self._own_engines
-        local = self.settings.engine_url is None
-        return local and not given and not self._embedders and not self.engines.loaded()
 
     async def embedder(self, model: str) -> Embedder:
         """The embedding model of that name. Collections may have been made with different ones."""

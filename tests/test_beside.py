@@ -119,7 +119,7 @@ async def test_what_is_wrong_at_once_is_said_at_once(
         pipeline = Pipeline(settings, runtime, beside=beside)
         with pytest.raises(error):
             await anext(pipeline.ask(question))
-        assert runtime.is_cold
+        assert not runtime.engines.loaded()
         await runtime.close()
 
 

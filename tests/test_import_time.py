@@ -222,3 +222,24 @@ def test_models_of_pydantic_are_built_when_they_are_used() -> None:
     assert (Later.__pydantic_complete__, Now.__pydantic_complete__) == (False, True)
     assert Later.model_validate({"number": "7"}) == Later(number=7)
     assert Later.__pydantic_complete__
+
+
+def test_what_overrides_a_method_is_marked_and_not_checked(tmp_path: Path) -> None:
+    """Where the package is not installed (Python 3.12 on), another stands in for it."""
+    (tmp_path / "overrides.py").write_text("def override(method): raise TypeError\n")
+    script = """
+        import overrides
+        from rag.costly_imports import overrides_unchecked
+        checking = overrides.override
+        with overrides_unchecked():
+            from overrides import override
+            @override
+            def method(): return 7
+        assert overrides.override is checking is not override
+        print(method(), method.__override__)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.split() == ["7", "True"]

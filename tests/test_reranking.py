@@ -118,9 +118,9 @@ async def store(tmp_path: Path) -> AsyncIterator[StoreWriter]:
 
 async def test_a_reranker_is_one_more_list_of_the_first_candidates(store: StoreWriter) -> None:
     plan = RetrievalPlan(weights={"dense": 1.0, "cross_encoder": 9.0}, rerank=2)
-    shortest = Shortest()
+    shortest, embedder, text = Shortest(), FakeEmbedder(), "goats lamp"
     hits = await retrieve(
-        "goats lamp", store, FakeEmbedder(), k=3, where=Filter(), plan=plan,
+        text, await embedder.embed_query(text), store, embedder, k=3, where=Filter(), plan=plan,
         rerankers={"cross_encoder": shortest, "not in the plan": Shortest()},
     )  # fmt: skip
     assert shortest.given == 2

@@ -169,8 +169,10 @@ async def store(tmp_path: Path):
 
 
 async def search(store: StoreWriter, question: str) -> list[Hit]:
+    embedder = FakeEmbedder()
+    vector = await embedder.embed_query(question)
     return await retrieve(
-        question, store, FakeEmbedder(), k=4, where=Filter(), plan=RetrievalPlan()
+        question, vector, store, embedder, k=4, where=Filter(), plan=RetrievalPlan()
     )
 
 

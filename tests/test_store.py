@@ -6,12 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from store_factory import DIMENSIONS, EVERYTHING, addition, dense, full_text, read, unit
 
 from rag.errors import IndexMismatch, IndexMissing
 from rag.store import Filter, Store, StoreWriter
+from rag.store.held import Held
 from rag.store.schema import FORMAT
+from rag.store.search import HELD_AFTER
 from rag.terms import query_terms
 from rag.types import Failure
 
@@ -133,6 +138,36 @@ async def test_a_search_goes_on_in_the_moment_that_it_began_in(
     assert {item.chunk.document_id for item in found} == {"id-cats", "id-dogs"}
     now = await dense(reader, unit(0, 0, 1, 0), 9, EVERYTHING)
     assert [item.chunk.document_id for item in now] == ["id-dogs"]
+
+
+async def test_a_version_asked_often_tells_the_same_from_memory(store: StoreWriter) -> None:
+    for name in ("cats", "lions", "tigers"):  # rows of several commits, and deleted ones
+        texts, vectors = [f"{name} purr", f"{name} play"], [unit(1, 0, 0, 0), unit(1, 1, 0, 0)]
+        await store.commit([addition("cats", texts, vectors, id_=name), DOGS])
+    await store.optimize()
+    await store.commit([addition("owls", ["owls hoot"], [unit(0, 0, 1, 1)])])
+    searcher, near = await store.searcher(), unit(1, 0.5, 0.2, 0)
+    before = await read(searcher, await searcher.dense(near, 9, EVERYTHING))
+    assert len(before) == 4
+    for _ in range(10 * HELD_AFTER):
+        if searcher._held is None:
+            found = await searcher.dense(near, 9, EVERYTHING)
+    assert searcher._held is not None
+    found = await searcher.dense(near, 9, EVERYTHING)
+    assert await read(searcher, found) == before
+    barked = await searcher.full_text(query_terms("bark"), 9, Filter(("id-dogs",), (1, 1)))
+    assert [item.place.id for item in barked] == ["id-dogs:00000"]
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), unique=True, min_size=1, max_size=50), st.data())
+def test_held_columns_are_those_of_the_rows_asked_for(rows: list[int], data: st.DataObject) -> None:
+    columns = {name: [f"{name} {row}" for row in rows] for name in Held.COLUMNS}
+    held = Held(pa.table({"_rowid": pa.array(rows, pa.uint64()), **columns}))
+    wanted = data.draw(st.lists(st.sampled_from(rows), max_size=20))
+    table = held.of(pa.chunked_array([pa.array(wanted, pa.uint64())]), ["kind", "document_id"])
+    assert table.column_names == ["kind", "document_id"]
+    assert table["kind"].to_pylist() == [f"kind {row}" for row in wanted]
+    assert table["document_id"].to_pylist() == [f"document_id {row}" for row in wanted]
 
 
 async def test_failures_are_remembered_until_the_file_is_ingested(store: StoreWriter) -> None:

@@ -86,8 +86,8 @@ async def serve() -> None:
     from rag.runtime import Runtime
     from rag.store.lance import library
 
-    library()
-    settings, tag = processes.read(requests)
+    asyncio.get_running_loop().run_in_executor(None, library)  # while the settings come
+    settings, tag = await asyncio.to_thread(processes.read, requests)
     runtime = Runtime(settings, notify=_tell)
     pipeline = Pipeline(settings, runtime)
     pipeline.as_of(tag)

@@ -16,7 +16,7 @@ from rag.ask.lists import LISTS, Query
 from rag.ask.ordering import cover_documents, distinct_pages_first
 from rag.ask.reranking import Reranker, reranked
 from rag.ask.titles import Titles
-from rag.embedding import Embedder
+from rag.embedding import Embedder, Vectors
 from rag.store import Filter, Found, Place, Searcher, Snapshot, Store
 from rag.terms import indexed_terms, query_terms
 from rag.types import Document, Hit, StoredChunk
@@ -34,6 +34,7 @@ _NONE: Mapping[str, Reranker] = MappingProxyType({})
 
 async def retrieve(
     text: str,
+    vector: Vectors,
     store: Store,
     embedder: Embedder,
     *,
@@ -42,13 +43,14 @@ async def retrieve(
     plan: RetrievalPlan,
     rerankers: Mapping[str, Reranker] = _NONE,
 ) -> list[Hit]:
-    """The k best passages for a search text, best first.
+    """The k best passages for a search text and its vector, best first.
 
-    Each of `rerankers` makes one more list, of the first `plan.rerank` that the others found.
+    The embedder is for what the plan adds to the text. Each of `rerankers` makes one more list, of
+    the first `plan.rerank` that the others found.
     """
     for _ in range(_TRIES):
         searcher = await store.searcher()
-        query = await _query(text, searcher.snapshot, embedder, where, plan)
+        query = await _query(text, vector, searcher.snapshot, embedder, where, plan)
         hits = await _search(text, query, searcher, k, plan, rerankers)
         now = await store.snapshot()
         if now is searcher.snapshot:
@@ -130,7 +132,12 @@ async def _rerank(
 
 
 async def _query(
-    text: str, snapshot: Snapshot, embedder: Embedder, where: Filter, plan: RetrievalPlan
+    text: str,
+    vector: Vectors,
+    snapshot: Snapshot,
+    embedder: Embedder,
+    where: Filter,
+    plan: RetrievalPlan,
 ) -> Query:
     added = expansion(text, plan.glossary)
     languages = _languages(snapshot)
@@ -140,7 +147,7 @@ async def _query(
     )
     quoted = ["".join(match.groups(default="")) for match in _QUOTED.finditer(text)]
     return Query(
-        vector=await embedder.embed_query(text),
+        vector=vector,
         terms=_terms(text, languages),
         where=where,
         named=Filter(named, where.pages) if named else None,

@@ -12,7 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from rag.costly_imports import built_when_used, put_off
+from rag import mlx_runtime
+from rag.costly_imports import built_when_used, overrides_unchecked, put_off
 from rag.errors import IndexCorrupt, StorageFull
 
 # Another process's commits are seen after at most this long.
@@ -33,12 +34,16 @@ def library() -> Any:
     """LanceDB, imported once."""
     # Its Rust side warns on stderr about each table that it creates.
     os.environ.setdefault("LANCEDB_LOG", "error")
+    # It leaves two cores to reading, and would compute two searches at once on a single thread.
+    if mlx_runtime.cores() < 4:
+        os.environ.setdefault("LANCE_CPU_THREADS", "2")
     with _importing:
         if "lancedb" not in sys.modules:
             # The REST client that LanceDB reaches remote catalogs by: it needs half of the whole
             # import, to build its 360 checked functions, and a local database wants nothing of it
             # but the types.
-            with put_off("lance_namespace_urllib3_client"), built_when_used():
+            client = put_off("lance_namespace_urllib3_client")
+            with client, built_when_used(), overrides_unchecked():
                 import lancedb
     import lancedb
 

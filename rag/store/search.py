@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rag.embedding import Vectors
+from rag.errors import IndexCorrupt
 from rag.store import schema
+from rag.store.held import Held
 from rag.store.indexes import PROBES, REFINE, Indexes
 from rag.store.lance import one_of, translated
 from rag.types import BlockKind, Document, StoredChunk
 
 if TYPE_CHECKING:
     from lancedb.table import AsyncTable
+
+# After so many searches of one version, its small columns are held in memory. By then a million
+# chunks have been searched for longer than it takes to read them, and a command that asks one
+# question never does.
+HELD_AFTER = 32
+# A chunk's id follows from two of them, which are quicker to read.
+_PLACE = ("document_id", "ordinal", "first_page")
+_REST = ("start", "end", "last_page", "kind", "tokens")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +99,9 @@ class Searcher:
         self.snapshot = snapshot
         self._chunks = chunks
         self._indexes = indexes
+        self._searches = 0
+        self._held: Held | None = None
+        self._holding: asyncio.Task[None] | None = None
 
     async def dense(self, vector: Vectors, limit: int, where: Filter) -> list[Found]:
         """The nearest chunks by cosine. `vector` has shape (dimensions,) and unit length."""
@@ -132,29 +147,42 @@ class Searcher:
         query = query.limit(limit)
         if (condition := where.sql()) is not None:
             query = query.where(condition)
-        # A chunk's id follows from two of them, which are quicker to read.
-        names = ("document_id", "ordinal", "first_page", score)
-        async with translated():
-            table = await query.with_row_id().select(list(names)).to_arrow()
         documents = self.snapshot.by_id
-        rows = zip(*(table[name].to_pylist() for name in ("_rowid", *names)), strict=True)
-        return [
-            Found(Place(row, document, ordinal, page), value)
-            for row, document, ordinal, page, value in rows
-            if document in documents
+        found = [
+            Found(Place(row, *place), value)
+            for row, value, *place in await self._columns(query, (score,), _PLACE)
+            if place[0] in documents
         ]
+        self._searches += 1
+        if self._searches == HELD_AFTER:
+            self._holding = asyncio.create_task(self._hold())
+        return found
 
     async def read(self, places: Sequence[Place]) -> list[StoredChunk]:
         """The chunks of these places, in their order."""
         if not places:
             return []
-        names = ("text", "header", "start", "end", "last_page", "kind", "tokens")
         query = self._chunks.take_row_ids(sorted({place.row for place in places}))
-        async with translated():
-            table = await query.select(list(names)).with_row_id().to_arrow()
-        rows, *columns = (table[name].to_pylist() for name in ("_rowid", *names))
-        read = dict(zip(rows, zip(*columns, strict=True), strict=True))
+        columns = await self._columns(query, ("text", "header"), _REST)
+        read = {row: values for row, *values in columns}
         return [_stored(place, *read[place.row]) for place in places]
+
+    async def _columns(
+        self, query: Any, names: Sequence[str], small: Sequence[str]
+    ) -> Iterator[tuple[Any, ...]]:
+        """Of each row that a query finds: its id, and what it has in the columns `names` and
+        `small`, which may be held."""
+        held = self._held
+        async with translated():
+            selected = query.with_row_id().select([*names, *(() if held else small)])
+            table = await selected.to_arrow()
+        rest = held.of(table["_rowid"], small) if held else table
+        columns = [table[name] for name in ("_rowid", *names)] + [rest[name] for name in small]
+        return zip(*(column.to_pylist() for column in columns), strict=True)
+
+    async def _hold(self) -> None:
+        with suppress(IndexCorrupt):  # whoever reads next is told
+            self._held = await Held.read(self._chunks)
 
 
 def _stored(
