@@ -139,6 +139,27 @@ def test_blas_leaves_half_the_cores_unless_told_otherwise() -> None:
     assert fresh_process(code) == "1"
 
 
+@pytest.mark.parametrize("told", [None, "20"])
+def test_threads_of_openblas_sleep_soon_unless_told_otherwise(
+    told: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are two of them in a process, NumPy's the first: each asks when it is loaded."""
+    code = """
+import os, sys
+class Watch:
+    def find_spec(self, name, *rest):
+        if name == "numpy":
+            print(os.environ.get("OPENBLAS_THREAD_TIMEOUT"))
+sys.meta_path.insert(0, Watch())
+import rag.cpu_llama
+"""
+    monkeypatch.delenv(
+        "OPENBLAS_THREAD_TIMEOUT", raising=False
+    )  # set in this process by importing rag
+    environment = {} if told is None else {"OPENBLAS_THREAD_TIMEOUT": told}
+    assert fresh_process(code, **environment) == (told or "8")
+
+
 @pytest.mark.parametrize("ending", ["", "thread.close()", "sys.exit(0)"])
 def test_a_process_that_used_the_thread_ends_well(ending: str) -> None:
     """Without clearing the thread's streams, more than half of such processes end by SIGABRT; when

@@ -25,9 +25,9 @@ EXACT = 40
 BITS = 4
 # Partitions searched. LanceDB looks into more where a filter leaves too few rows.
 PROBES = 80
-# Of a quantised index so many times the rows asked for are compared by their whole vectors: the ten
-# nearest of all are among the first two hundred that the quantised ones give.
-REFINE = 1
+# A quantised distance is an estimate: at least so many that are nearest by it are compared by their
+# whole vectors. The ten nearest of all are then among them; of ten by estimate alone, one is wrong.
+COMPARED = 200
 _DOCUMENTS = "document_ids"
 _WHOLE, _QUANTISED = "vector_ivf_", "vector_rq_"  # and the number of partitions
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +15,7 @@ from rag.embedding import Vectors
 from rag.errors import IndexCorrupt
 from rag.store import schema
 from rag.store.held import Held
-from rag.store.indexes import PROBES, REFINE, Indexes
+from rag.store.indexes import COMPARED, PROBES, Indexes
 from rag.store.lance import one_of, translated
 from rag.types import BlockKind, Document, StoredChunk
 
@@ -107,7 +108,7 @@ class Searcher:
         """The nearest chunks by cosine. `vector` has shape (dimensions,) and unit length."""
         query = self._chunks.query().nearest_to(vector).distance_type("cosine").nprobes(PROBES)
         if self._indexes.quantised:  # its own distances are estimates, on another scale
-            query = query.refine_factor(REFINE)
+            query = query.refine_factor(ceil(COMPARED / limit))
         near = await self._found(query, limit, where, "_distance")
         return [Found(place, 1.0 - distance) for place, distance in near]
 
