@@ -108,7 +108,9 @@ def indexes(rows: int, a_partition: int) -> dict[str, tuple[Any, list[dict[str, 
     probes = [{"nprobes": n} for n in (10, 20, 40, 80)]
     refined = [{**probe, "refine_factor": n} for probe in probes[1:] for n in (1, 2)]
     far = [{**probe, "refine_factor": n} for probe in probes[1:] for n in (2, 5)]
-    graph = [{"nprobes": 1, "ef": ef, "refine_factor": 2} for ef in (200, 400)]
+    graph = [
+        {"nprobes": 1, "ef": ef, "refine_factor": n} for n, ef in ((1, 200), (2, 400), (2, 800))
+    ]
     return {
         "IVF_FLAT": (IvfFlat(**ivf), probes),
         "IVF_SQ": (IvfSq(**ivf), refined),

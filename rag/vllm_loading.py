@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # What `load` needs, for those who would import it in steps.
 LIBRARIES = ("transformers", "mlx_lm", "vllm_mlx.engine_core")
 _PREFIX_CACHE_MB = 1024
+# Tokens that two prompts must begin alike with for the second to have them from the cache. The 128
+# of vllm-mlx are more than our instructions, which begin every prompt.
+_SHARED_TOKENS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ def load(
     Raises ModelLoadFailed.
     """
     from vllm_mlx.engine_core import EngineConfig, EngineCore
+    from vllm_mlx.memory_cache import MemoryAwarePrefixCache, MemoryCacheConfig
     from vllm_mlx.scheduler import SchedulerConfig
 
     _bind_for_text()
@@ -77,7 +81,6 @@ def load(
         completion_batch_size=limits.concurrency,
         prefill_batch_size=limits.prefill_prompts,
         prefill_step_size=limits.prefill_tokens,
-        cache_memory_mb=_PREFIX_CACHE_MB,
         # No max_kv_size: that would forget a prompt's beginning. `stream` refuses what is too long.
     )
     with put_off("mlx_vlm"):  # asked for its version alone, of which a cache on disk would be named
@@ -87,6 +90,8 @@ def load(
             EngineConfig(model_name=model.name, scheduler_config=config),
             generation_worker=thread.executor,
         )
+    kept = MemoryCacheConfig(max_memory_mb=_PREFIX_CACHE_MB, min_prefix_tokens=_SHARED_TOKENS)
+    core.scheduler.memory_aware_cache = MemoryAwarePrefixCache(network, kept)
     return core, ChatTemplate(tokenizer), limits
 
 

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from rag import models
+from rag.ask.prompting import SYSTEM
 from rag.chat_template import ChatTemplate, _without_system
 from rag.config import Settings
 from rag.engine import Engine, open_engine
@@ -135,8 +136,16 @@ async def test_a_conversation_that_only_grows_reuses_its_prefix(engine: VLLMMLXE
     text, cold = await collect(engine, first)
     grown = [*first, Message("assistant", text), Message("user", "And the dog?")]
     _, warm = await collect(engine, grown)
-    assert cold.cached_tokens == 0
     assert cold.prompt_tokens <= warm.cached_tokens < warm.prompt_tokens
+
+
+async def test_instructions_are_read_once_for_all_conversations(engine: VLLMMLXEngine) -> None:
+    """They are fewer tokens than vllm-mlx looks for of itself. What is answered stays the same."""
+    instructions = Message("system", SYSTEM)
+    alone, _ = await collect(engine, [instructions, *FRANCE])
+    _, other = await collect(engine, [instructions, Message("user", "Where do storks live?")])
+    assert other.cached_tokens > 0.8 * engine.count_tokens([instructions])
+    assert (await collect(engine, [instructions, *FRANCE]))[0] == alone
 
 
 async def test_closing_the_stream_takes_the_request_out_at_once(engine: VLLMMLXEngine) -> None:
