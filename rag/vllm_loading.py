@@ -83,6 +83,7 @@ def load(
         prefill_step_size=limits.prefill_tokens,
         # No max_kv_size: that would forget a prompt's beginning. `stream` refuses what is too long.
     )
+    kept = MemoryCacheConfig(max_memory_mb=_PREFIX_CACHE_MB, min_prefix_tokens=_SHARED_TOKENS)
     with put_off("mlx_vlm"):  # asked for its version alone, of which a cache on disk would be named
         core = EngineCore(
             network,
@@ -90,8 +91,7 @@ def load(
             EngineConfig(model_name=model.name, scheduler_config=config),
             generation_worker=thread.executor,
         )
-    kept = MemoryCacheConfig(max_memory_mb=_PREFIX_CACHE_MB, min_prefix_tokens=_SHARED_TOKENS)
-    core.scheduler.memory_aware_cache = MemoryAwarePrefixCache(network, kept)
+        core.scheduler.memory_aware_cache = MemoryAwarePrefixCache(network, kept)
     return core, ChatTemplate(tokenizer), limits
 
 
