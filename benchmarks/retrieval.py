@@ -145,6 +145,8 @@ async def run_set(
     """
     pipeline = TimedPipeline(settings, runtime)
     plans = variants(pipeline.plan)
+    if unknown := sorted({*wanted} - {*plans}):
+        raise SystemExit(f"no variant {', '.join(unknown)}: there are {', '.join(plans)}")
     names = [name for name in plans if not wanted or name in wanted]
     found: dict[str, Any] = {}
     base: Base | None = None

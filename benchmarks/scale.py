@@ -31,7 +31,7 @@ import numpy as np
 from benchmarks._corpus import CHUNKS_A_DOCUMENT, Corpus, document_id, unit
 from benchmarks._report import finish, median, show, tell
 from rag.ask.fusion import RetrievalPlan
-from rag.ask.retrieval import retrieve
+from rag.ask.retrieval import SearchText, retrieve
 from rag.config import load_settings
 from rag.embedding import Embedder, Vectors
 from rag.evaluation.summary import latency_of
@@ -169,9 +169,12 @@ class Searches:
 
     async def _retrieve(self, asked: Asked, where: Filter) -> list[Hit]:
         return await retrieve(
-            asked.text, asked.vector, self._store, self._embedder, k=self._k, where=where,
+            SearchText(asked.text, asked.vector),
+            self._store,
+            k=self._k,
+            where=where,
             plan=self._plan,
-        )  # fmt: skip
+        )
 
     async def embed(self, asked: Asked) -> Vectors:  # noqa: ARG002 - as the others
         return await self._embedder.embed_query(QUESTION)

@@ -16,9 +16,9 @@ from rag.ask.fusion import RetrievalPlan
 from rag.ask.late_interaction import LateInteraction
 from rag.ask.options import AskOptions, Scope
 from rag.ask.reranking import Reranker
-from rag.ask.retrieval import retrieve
+from rag.ask.retrieval import SearchText, retrieve
 from rag.config import Settings
-from rag.embedding import Embedder, Vectors
+from rag.embedding import Embedder
 from rag.errors import IndexMissing, InvalidQuestion, RagError
 from rag.events import AnswerEvent, IngestEvent
 from rag.ingest.formats import SUFFIXES
@@ -179,24 +179,22 @@ class Pipeline:
         """The k passages that matter most, best first. Raises InvalidQuestion, IndexMissing."""
         _check(question)
         text = search_text(question, history)
-        store, (embedder, vector) = await asyncio.gather(self.store(), self._embedded(text))
+        store, (embedder, sought) = await asyncio.gather(self.store(), self._embedded(text))
         await store.require_embedder(embedder.id)
         where = await self._filter(scope or Scope())
         return await retrieve(
-            text,
-            vector,
+            sought,
             store,
-            embedder,
             k=k or self.settings.k,
             where=where,
             plan=self.plan,
             rerankers=await self._rerankers(embedder),
         )
 
-    async def _embedded(self, text: str) -> tuple[Embedder, Vectors]:
-        """The embedder, and a question's vector. A first one has to load the model."""
+    async def _embedded(self, text: str) -> tuple[Embedder, SearchText]:
+        """The embedder, and the text with its vectors. The first one has to load the model."""
         embedder = await self.embedder()
-        return embedder, await embedder.embed_query(text)
+        return embedder, await SearchText.of(text, embedder, self.plan)
 
     async def _rerankers(self, embedder: Embedder) -> dict[str, Reranker]:
         """Those that the plan has a weight for. Raises ConfigError, ModelNotFound…"""

@@ -16,7 +16,7 @@ from rag import models
 from rag.ask.fusion import RetrievalPlan
 from rag.ask.late_interaction import LateInteraction, max_sim
 from rag.ask.reranking import Reranker, reranked
-from rag.ask.retrieval import retrieve
+from rag.ask.retrieval import SearchText, retrieve
 from rag.config import Settings
 from rag.embedding import Vectors, open_embedder
 from rag.errors import ConfigError, EngineError, ModelLoadFailed, ModelNotFound
@@ -118,9 +118,9 @@ async def store(tmp_path: Path) -> AsyncIterator[StoreWriter]:
 
 async def test_a_reranker_is_one_more_list_of_the_first_candidates(store: StoreWriter) -> None:
     plan = RetrievalPlan(weights={"dense": 1.0, "cross_encoder": 9.0}, rerank=2)
-    shortest, embedder, text = Shortest(), FakeEmbedder(), "goats lamp"
+    shortest, sought = Shortest(), await SearchText.of("goats lamp", FakeEmbedder(), plan)
     hits = await retrieve(
-        text, await embedder.embed_query(text), store, embedder, k=3, where=Filter(), plan=plan,
+        sought, store, k=3, where=Filter(), plan=plan,
         rerankers={"cross_encoder": shortest, "not in the plan": Shortest()},
     )  # fmt: skip
     assert shortest.given == 2

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import string
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,9 +16,10 @@ from store_factory import addition
 from rag.ask.fusion import RetrievalPlan, fuse, gains
 from rag.ask.glossary import FILINGS, expansion, merged
 from rag.ask.ordering import cover_documents, distinct_pages_first
-from rag.ask.retrieval import retrieve
+from rag.ask.retrieval import SearchText, retrieve
 from rag.ask.titles import Titles
 from rag.config import load_settings
+from rag.embedding import Vectors
 from rag.errors import ConfigError
 from rag.store import Filter, Found, Place, StoreWriter
 from rag.testing import FakeEmbedder
@@ -142,6 +145,29 @@ def test_covering_documents_loses_nothing_and_covers_what_can_be(
         assert there >= {"a", "b"} & set(documents)
 
 
+class Patient(FakeEmbedder):
+    """Gives no vector before two are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._both = asyncio.Barrier(2)
+
+    async def embed_query(self, text: str) -> Vectors:
+        await self._both.wait()
+        return await super().embed_query(text)
+
+
+async def test_a_question_and_what_the_glossary_adds_are_embedded_at_once() -> None:
+    text, embedder = "What is the EBIT?", FakeEmbedder()
+    async with asyncio.timeout(10):
+        sought = await SearchText.of(text, Patient(), RetrievalPlan())
+    assert np.array_equal(sought.vector, await embedder.embed_query(text))
+    assert sought.with_added is not None
+    assert np.array_equal(sought.with_added, await embedder.embed_query(f"{text} {sought.added}"))
+    alone = await SearchText.of("Who is the harbour master?", embedder, RetrievalPlan())
+    assert (alone.added, alone.with_added) == ("", None)
+
+
 def test_the_glossary_adds_the_lines_that_a_ratio_is_made_of() -> None:
     added = expansion("Is the quick ratio of Contoso healthy?", FILINGS)
     assert "total current liabilities" in added
@@ -169,11 +195,9 @@ async def store(tmp_path: Path):
 
 
 async def search(store: StoreWriter, question: str) -> list[Hit]:
-    embedder = FakeEmbedder()
-    vector = await embedder.embed_query(question)
-    return await retrieve(
-        question, vector, store, embedder, k=4, where=Filter(), plan=RetrievalPlan()
-    )
+    plan = RetrievalPlan()
+    sought = await SearchText.of(question, FakeEmbedder(), plan)
+    return await retrieve(sought, store, k=4, where=Filter(), plan=plan)
 
 
 async def test_a_quoted_phrase_must_stand_as_quoted(store: StoreWriter) -> None:

@@ -6,9 +6,10 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Self
 
 from rag.ask.fusion import Gains, RetrievalPlan, fuse, gains
 from rag.ask.glossary import expansion
@@ -32,26 +33,39 @@ _EDGES = ".,;:!?()[]{}|>\"'“”„«»"
 _NONE: Mapping[str, Reranker] = MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True)
+class SearchText:
+    """What is searched for, with its vector; what the glossary adds, with the vector of both."""
+
+    text: str
+    vector: Vectors
+    added: str = ""
+    with_added: Vectors | None = None
+
+    @classmethod
+    async def of(cls, text: str, embedder: Embedder, plan: RetrievalPlan) -> Self:
+        """Raises EmbeddingError."""
+        added = expansion(text, plan.glossary)
+        texts = [text, f"{text} {added}"] if added else [text]
+        vector, *widened = await asyncio.gather(*map(embedder.embed_query, texts))
+        return cls(text, vector, added, *widened)
+
+
 async def retrieve(
-    text: str,
-    vector: Vectors,
+    sought: SearchText,
     store: Store,
-    embedder: Embedder,
     *,
     k: int,
     where: Filter,
     plan: RetrievalPlan,
     rerankers: Mapping[str, Reranker] = _NONE,
 ) -> list[Hit]:
-    """The k best passages for a search text and its vector, best first.
-
-    The embedder is for what the plan adds to the text. Each of `rerankers` makes one more list, of
-    the first `plan.rerank` that the others found.
-    """
+    """The k best passages, best first. Each of `rerankers` makes one more list, of the first
+    `plan.rerank` that the others found."""
     for _ in range(_TRIES):
         searcher = await store.searcher()
-        query = await _query(text, vector, searcher.snapshot, embedder, where, plan)
-        hits = await _search(text, query, searcher, k, plan, rerankers)
+        query = _query(sought, searcher.snapshot, where)
+        hits = await _search(sought.text, query, searcher, k, plan, rerankers)
         now = await store.snapshot()
         if now is searcher.snapshot:
             break
@@ -131,30 +145,22 @@ async def _rerank(
     }
 
 
-async def _query(
-    text: str,
-    vector: Vectors,
-    snapshot: Snapshot,
-    embedder: Embedder,
-    where: Filter,
-    plan: RetrievalPlan,
-) -> Query:
-    added = expansion(text, plan.glossary)
-    languages = _languages(snapshot)
+def _query(sought: SearchText, snapshot: Snapshot, where: Filter) -> Query:
+    text, languages = sought.text, _languages(snapshot)
     titles = _titles(snapshot)
     named = (titles if where.document_ids is None else titles.within(where.document_ids)).named_in(
         text
     )
     quoted = ["".join(match.groups(default="")) for match in _QUOTED.finditer(text)]
     return Query(
-        vector=vector,
+        vector=sought.vector,
         terms=_terms(text, languages),
         where=where,
         named=Filter(named, where.pages) if named else None,
         glossary=(
-            (await embedder.embed_query(f"{text} {added}"), _terms(added, languages))
-            if added
-            else None
+            None
+            if sought.with_added is None
+            else (sought.with_added, _terms(sought.added, languages))
         ),
         phrases=tuple(tuple(indexed_terms(phrase, languages[0])) for phrase in quoted),
     )

@@ -38,8 +38,9 @@ class ONNXEmbedder(ModelEmbedder):
         self._file = cache / f"{_key(recipe)}.onnx"
         self._threads = threads or mlx_runtime.cores()
         self._workers = ThreadPoolExecutor(self._threads, thread_name_prefix="embed")
-        # A question does not queue behind the documents of an ingest.
-        self._urgent = ThreadPoolExecutor(1, thread_name_prefix="embed-query")
+        # A question does not queue behind the documents of an ingest, nor what the glossary adds
+        # to it behind the question.
+        self._urgent = ThreadPoolExecutor(2, thread_name_prefix="embed-query")
         self._lock = threading.Lock()
         self._opened: Any = None
 
