@@ -46,7 +46,8 @@ class Conversation:
         return cls(state, query, pipeline, state.wire(pipeline.settings.collection), earlier)
 
     async def events(self) -> AsyncGenerator[AnswerEvent]:
-        """The pipeline's events. However they end, the turn says how."""
+        """The pipeline's events. However they end, the turn says how; an answer is told once it is
+        kept, so that the next question finds it."""
         query, sessions = self.query, self.state.sessions
         if query.session_id is not None:
             self.turn_id = await sessions.begin(
@@ -68,17 +69,22 @@ class Conversation:
                             self.state.metrics.first_token.observe(time.perf_counter() - started)
                         text += event.text
                     elif isinstance(event, Done):
-                        outcome, text = "done", event.answer.text
-                        details = self.answer(event).model_dump(mode="json", exclude=_NOT_KEPT)
-                        details[AS_READ] = self.earlier.turns[-1].to_json()
+                        await self._keep(event)
+                        outcome = "done"
                     yield event
         except RagError as error:
             outcome, details = "failed", {"problem": problem_of(error)}
             raise
         finally:
             self.state.metrics.answers.labels(outcome).inc()
-            if self.turn_id is not None:
+            if self.turn_id is not None and outcome != "done":
                 await sessions.end(self.turn_id, _state(outcome), text, details)
+
+    async def _keep(self, done: Done) -> None:
+        if self.turn_id is not None:
+            details = self.answer(done).model_dump(mode="json", exclude=_NOT_KEPT)
+            details[AS_READ] = self.earlier.turns[-1].to_json()
+            await self.state.sessions.end(self.turn_id, "done", done.answer.text, details)
 
     def answer(self, done: Done) -> AnswerOut:
         answer, query = done.answer, self.query

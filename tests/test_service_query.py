@@ -11,9 +11,14 @@ import httpx2
 import pytest
 
 from rag import errors
-from rag.testing import FakeEngine
+from rag.runtime import Runtime
+from rag.sessions import Sessions
+from rag.testing import FakeEmbedder, FakeEngine
 from rag.types import Message
+from service.conversation import Conversation
 from service.problems import STATUS, status_of
+from service.schemas import Query
+from service.state import State
 from tests.service_server import (
     ANSWER,
     GARDEN,
@@ -228,6 +233,26 @@ def test_a_session_remembers_and_can_be_taken_back(
     assert "lease.pdf, p. 1" in export.text
     assert client.delete(f"/sessions/{session}").status_code == 204
     assert client.get(f"/sessions/{session}").status_code == 404
+
+
+async def test_an_answer_is_kept_before_it_is_told(tmp_path: Path, shared_cache: Path) -> None:
+    """The page lets the next question go as soon as it has the whole answer."""
+    settings = service_settings(tmp_path, shared_cache)
+    runtime = Runtime(settings, embedder=FakeEmbedder(), engine=FakeEngine(ANSWER))
+    state = State(settings, runtime, await Sessions.open(tmp_path))
+    file = tmp_path / "lease.pdf"
+    file.write_bytes(pdf(LEASE, "Lease"))
+    assert [event async for event in state.pipeline().ingest([file])]
+    session = await state.sessions.create("default")
+    query = Query(question="How high is the deposit?", session_id=session.id)
+    conversation = await Conversation.open(state, query)
+    kept = []
+    async for event in conversation.events():
+        (turn,) = await state.sessions.turns(session.id)
+        kept.append((type(event).__name__, turn.state, "as_read" in turn.details))
+    assert kept[0] == ("Retrieved", "answering", False)
+    assert kept[-1] == ("Done", "done", True)
+    await state.close()
 
 
 def test_a_stopped_answer_is_kept_as_stopped(client: httpx2.Client) -> None:

@@ -403,21 +403,20 @@ async function turnId(turn) {
 }
 
 async function tell(turn, response) {
-  let ended = false;
   for await (const [name, data] of events(response)) {
     if (name === "retrieved") { turn.id = data.turn_id; turn.retrieved(data.hits); }
     else if (name === "map_progress") turn.reading(data);
     else if (name === "html") turn.write(data.html);
     else if (name === "error") throw new Problem(data);
-    else if (name === "done") {
-      ended = true;
+    else if (name === "done") { // and kept: the next question need not wait for the end of the stream
       turn.finish(data);
       say(data.refused ? `Not found. ${data.text}` : `${data.text} ${plural(data.citations.length, "source")}.`);
       if (data.citations.length) new Image().src = data.citations[0].image_url;
+      return;
     }
     follow();
   }
-  if (!ended) throw new Problem({ detail: "The answer broke off", hint: "The connection to the service was lost." });
+  throw new Problem({ detail: "The answer broke off", hint: "The connection to the service was lost." });
 }
 
 const stop = () => state.running?.controller.abort();
