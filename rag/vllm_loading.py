@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 LIBRARIES = ("transformers", "mlx_lm", "vllm_mlx.engine_core")
 _PREFIX_CACHE_MB = 1024
 # Tokens that two prompts must begin alike with for the second to have them from the cache. The 128
-# of vllm-mlx are more than our instructions, which begin every prompt.
+# of vllm-mlx, which its SchedulerConfig cannot change, are more than our instructions, which begin
+# every prompt.
 _SHARED_TOKENS = 32
 
 

@@ -53,7 +53,8 @@ class Conversation:
             self.turn_id = await sessions.begin(
                 query.session_id, query.question, replaces=query.replaces
             )
-        text, outcome, details = "", "stopped", dict[str, Any]()
+        outcome: TurnState = "stopped"
+        text, details = "", dict[str, Any]()
         started = time.perf_counter()
         try:
             events = self.pipeline.ask(
@@ -78,7 +79,7 @@ class Conversation:
         finally:
             self.state.metrics.answers.labels(outcome).inc()
             if self.turn_id is not None and outcome != "done":
-                await sessions.end(self.turn_id, _state(outcome), text, details)
+                await sessions.end(self.turn_id, outcome, text, details)
 
     async def _keep(self, done: Done) -> None:
         if self.turn_id is not None:
@@ -102,10 +103,6 @@ class Conversation:
 AS_READ = "as_read"
 # The passages of an answer are in the index; a session keeps what was cited of them.
 _NOT_KEPT = {"hits", "html", "session_id", "turn_id"}
-
-
-def _state(outcome: str) -> TurnState:
-    return outcome  # type: ignore[return-value]
 
 
 def _spoken(turns: Iterable[Turn]) -> spoken.Conversation:

@@ -33,7 +33,7 @@ With `"stream": true` (or `Accept: text/event-stream`) a stream of server-sent e
 | `map_progress` | `pages_done`, `pages_total`…: how far documents are read that are given whole |
 | `delta` | `text`: the next piece, as the model writes it, not yet verified |
 | `html` | with `"render": true`, now and then: `html` of what was written so far |
-| `done` | once, at the end: the verified answer, as in the JSON response |
+| `done` | once, at the end: the verified answer as in the JSON response, kept in its session |
 | `error` | instead of `done`: a problem document |
 
 What fails before the first event has its true HTTP status. A client that goes away stops its

@@ -136,6 +136,7 @@ async def test_a_conversation_that_only_grows_reuses_its_prefix(engine: VLLMMLXE
     text, cold = await collect(engine, first)
     grown = [*first, Message("assistant", text), Message("user", "And the dog?")]
     _, warm = await collect(engine, grown)
+    assert cold.cached_tokens == 0
     assert cold.prompt_tokens <= warm.cached_tokens < warm.prompt_tokens
 
 

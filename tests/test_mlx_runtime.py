@@ -153,11 +153,23 @@ class Watch:
 sys.meta_path.insert(0, Watch())
 import rag.cpu_llama
 """
-    monkeypatch.delenv(
-        "OPENBLAS_THREAD_TIMEOUT", raising=False
-    )  # set in this process by importing rag
+    # Importing rag has set it in this process.
+    monkeypatch.delenv("OPENBLAS_THREAD_TIMEOUT", raising=False)
     environment = {} if told is None else {"OPENBLAS_THREAD_TIMEOUT": told}
     assert fresh_process(code, **environment) == (told or "8")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there are cores taken away")
+def test_lancedb_computes_on_two_threads_where_it_would_on_one() -> None:
+    code = """
+import os
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+from rag.store.lance import library
+library()
+print(os.environ["LANCE_CPU_THREADS"])
+"""
+    assert fresh_process(f"import os; os.environ.pop('LANCE_CPU_THREADS', None)\n{code}") == "2"
+    assert fresh_process(code, LANCE_CPU_THREADS="5") == "5"
 
 
 @pytest.mark.parametrize("ending", ["", "thread.close()", "sys.exit(0)"])

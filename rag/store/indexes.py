@@ -26,7 +26,8 @@ BITS = 4
 # Partitions searched. LanceDB looks into more where a filter leaves too few rows.
 PROBES = 80
 # A quantised distance is an estimate: at least so many that are nearest by it are compared by their
-# whole vectors. The ten nearest of all are then among them; of ten by estimate alone, one is wrong.
+# whole vectors. The ten nearest of all are then among them; of ten by estimate alone, one or two
+# are wrong.
 COMPARED = 200
 _DOCUMENTS = "document_ids"
 _WHOLE, _QUANTISED = "vector_ivf_", "vector_rq_"  # and the number of partitions
