@@ -17,16 +17,16 @@ from typing import Any
 from benchmarks._answer_quality import Place, Share, holds, words
 from benchmarks._report import show
 from benchmarks.support import statement
-from rag.ask.answering import pages_of
-from rag.ask.claims import statements
-from rag.ask.facts import content_terms, has_negation
-from rag.ask.figures import numbers
-from rag.ask.grounding import ground
-from rag.ask.passages import gather
+from rag.answering.answer import pages_of
 from rag.evaluation.metrics import ANSWER_WORDS
 from rag.evaluation.questions import Question
 from rag.pipeline import Pipeline
 from rag.types import Hit, Page
+from rag.verification.evidence_units import gather
+from rag.verification.ground import ground
+from rag.verification.numbers import numbers
+from rag.verification.segmentation import statements
+from rag.verification.words import content_terms, has_negation
 
 _NAME = re.compile(r"(?<=\w )(?:[A-Z]\w+)(?: [A-Z]\w+)*")
 _COORDINATION = re.compile(r"\W*(?:and|or|und|oder|&)?\W*")

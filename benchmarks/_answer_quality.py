@@ -19,15 +19,15 @@ from pydantic import TypeAdapter
 
 from benchmarks._heard import HeardEngine
 from benchmarks._report import median, show
-from rag.ask.answering import pages_of
-from rag.ask.facts import content_terms
-from rag.ask.markers import strip_markers
+from rag.answering.answer import pages_of
 from rag.evaluation.bootstrap import Interval, bootstrap_ratio
 from rag.evaluation.metrics import ANSWER_WORDS, normalised
 from rag.evaluation.questions import Question
 from rag.evaluation.run import ask
 from rag.pipeline import Pipeline
 from rag.types import Answer
+from rag.verification.citation_markers import strip_markers
+from rag.verification.words import content_terms
 
 ARTICLES = frozenset({"a", "an", "the"})
 Place = tuple[str, int]  # document name, page

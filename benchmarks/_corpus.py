@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.embedding import Vectors
+from rag.embedders.base import Vectors
 from rag.store import Addition
 from rag.terms import STOP_WORDS
 from rag.types import Chunk, Coverage, Document

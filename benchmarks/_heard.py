@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 from rag.config import Settings
-from rag.engine import Engine
+from rag.engines.base import Engine
+from rag.engines.vllm_mlx import VLLMMLXEngine
 from rag.runtime import Runtime
 from rag.types import Message, Piece
-from rag.vllm_engine import VLLMMLXEngine
 
 
 class HeardEngine:

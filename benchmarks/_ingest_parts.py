@@ -163,7 +163,7 @@ async def stages_alone(files: list[Path], home: Path) -> dict[str, Any]:
     """Each stage by itself, in this process: its CPU seconds; of the store, which waits, by the
     clock."""
     from rag.ingest.chunking import chunk_document
-    from rag.ingest.documents import parse_document
+    from rag.readers.document import parse_document
 
     settings = Settings(home=home)
     runtime = Runtime(settings)

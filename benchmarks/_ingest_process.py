@@ -15,13 +15,13 @@ import time
 from pathlib import Path
 
 from rag.config import Settings
-from rag.embedding import Embedder, Vectors
+from rag.embedders.base import Embedder, Vectors
 from rag.events import Summary
 from rag.ingest.run import EMBED_CHUNKS
+from rag.jsonable import to_json
 from rag.pipeline import Pipeline, open_pipeline
 from rag.runtime import Runtime
 from rag.testing import FakeEmbedder
-from rag.wire import to_json
 
 
 class FlatEmbedder(FakeEmbedder):

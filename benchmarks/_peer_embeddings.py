@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from rag.config import Settings
-from rag.embedding import Embedder
+from rag.embedders.base import Embedder
 from rag.runtime import Runtime
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import httpx2
 
 from benchmarks._serve_texts import make_pdf, questions
-from rag import engine as engines
 from rag.config import Settings
-from rag.engine import Engine
+from rag.engines import base as engines
+from rag.engines.base import Engine
 from rag.runtime import Runtime
 from rag.testing import FakeEngine
 from rag.types import Message, Piece

@@ -36,12 +36,12 @@ from benchmarks._answer_claims import report as claims_report
 from benchmarks._answer_quality import LINE, Noted, drawn, noted, report
 from benchmarks._heard import HeardEngine, listening
 from benchmarks._report import finish, median, ratio, show, tell
-from rag.ask.prompting import Budget
-from rag.ask.reading import Reading, Texts
+from rag.answering.map_reduce import Reading, Texts
+from rag.answering.prompting import Budget
+from rag.compute.mlx_runtime import device
 from rag.config import load_settings
 from rag.evaluation.questions import read_questions
 from rag.events import Done
-from rag.mlx_runtime import device
 from rag.pipeline import AskOptions, Conversation, Pipeline
 from rag.runtime import Runtime
 from rag.types import Answer, Message

@@ -26,10 +26,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from benchmarks._report import finish, median, show, tell
+from rag.compute.mlx_runtime import MLXThread
 from rag.config import load_settings
-from rag.embedders.base import ModelEmbedder
-from rag.embedders.choice import open_model
-from rag.mlx_runtime import MLXThread
+from rag.embedders.factory import open_model
+from rag.embedders.model_embedder import ModelEmbedder
 
 PEER = """
 import json, sys, time, warnings

@@ -28,13 +28,14 @@ import numpy as np
 from benchmarks import _gpu_torch
 from benchmarks._gpu_models import LLAMA_3B, TINY, write_bert, write_llama
 from benchmarks._report import finish, median, show, tell
-from rag import mlx_runtime, models
+from rag.compute import mlx_runtime
+from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
 from rag.embedders.mlx_embedder import MLXEmbedder
-from rag.embedders.recipe import read_recipe
-from rag.mlx_runtime import MLXThread
+from rag.embedders.model_config import read_recipe
+from rag.engines.vllm_mlx import VLLMMLXEngine
+from rag.models import registry
 from rag.types import Message
-from rag.vllm_engine import VLLMMLXEngine
 
 WORDS = Path(__file__).read_text(encoding="utf-8").split()
 
@@ -223,7 +224,9 @@ async def measure(args: argparse.Namespace, work: Path) -> None:
     device = await thread.run(mlx_runtime.device)
     load = _load(args)
     results: dict[str, Any] = {"embedding": {}, "answers": {}, "side_by_side": {}}
-    bert = await thread.run(write_bert, args.embedder or models.embedding_folder(Settings()), work)
+    bert = await thread.run(
+        write_bert, args.embedder or registry.embedding_folder(Settings()), work
+    )
     tell(f"embedding on {device}")
     results["embedding"] = await embedding(bert, thread, load)
     _show_embedding(results["embedding"], load)
@@ -249,7 +252,7 @@ def _load(args: argparse.Namespace) -> Load:
 
 
 def chat_tokenizer(folder: Path | None) -> Path:
-    return folder or models.chat_model(Settings(chat_model=models.BUNDLED_CHAT)).folder
+    return folder or registry.chat_model(Settings(chat_model=registry.BUNDLED_CHAT)).folder
 
 
 def _show_embedding(found: dict[str, dict[str, float]], load: Load) -> None:

@@ -21,13 +21,13 @@ from typing import Any
 from benchmarks._gpu_models import LLAMA_3B, TINY, write_llama
 from benchmarks._report import finish, median, ratio, show, tell
 from benchmarks.gpu import WORDS, chat_tokenizer, opened
-from rag import mlx_runtime
-from rag.ask.prompting import Budget
-from rag.ask.reading import AT_ONCE, PART_TOKENS, Reading, Texts
-from rag.ask.whole import page_hits
-from rag.mlx_runtime import MLXThread
+from rag.answering.full_document import page_hits
+from rag.answering.map_reduce import AT_ONCE, PART_TOKENS, Reading, Texts
+from rag.answering.prompting import Budget
+from rag.compute import mlx_runtime
+from rag.compute.mlx_runtime import MLXThread
+from rag.engines.vllm_mlx import VLLMMLXEngine
 from rag.types import Coverage, Document, Hit, Page
-from rag.vllm_engine import VLLMMLXEngine
 
 PAGE_WORDS = 350  # about what a printed page holds
 

@@ -44,7 +44,7 @@ from benchmarks._ingest_parts import (
 from benchmarks._report import finish, show, tell
 from rag.config import Extraction, Settings
 from rag.errors import ExtractionError
-from rag.ingest.extraction import Extractor
+from rag.ingest.extractor import Extractor
 
 MB = 2**20
 
@@ -156,7 +156,7 @@ def hostile(args: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 
 async def _hostile(folder: Path, entries: list[dict[str, str]], work: Path) -> dict[str, Any]:
-    from rag.models import embedding_folder
+    from rag.models.registry import embedding_folder
 
     settings = Settings(home=work / "home", extraction=Extraction(timeout_s=8, ocr=False))
     tokenizer = embedding_folder(settings) / "tokenizer.json"

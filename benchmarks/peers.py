@@ -36,11 +36,11 @@ import psutil
 from benchmarks._peer import Place
 from benchmarks._peer_environments import ROOT, SYSTEMS, Environments, System
 from benchmarks._report import finish, median, show, tell
-from rag import models
 from rag.config import Settings
 from rag.evaluation.metrics import recall_at, reciprocal_rank
 from rag.evaluation.questions import Question, read_questions
 from rag.evaluation.records import percentile
+from rag.models import registry
 
 SETS = ("squad",)
 K = 10
@@ -245,7 +245,7 @@ def main() -> None:
     parser.add_argument("--torch", default="torch", help="what to install of PyTorch")
     parser.add_argument("--find-links", help="where a CPU build of PyTorch lies")
     args = parser.parse_args()
-    args.model = models.embedding_folder(Settings(embedding_model=models.BUNDLED_EMBEDDING))
+    args.model = registry.embedding_folder(Settings(embedding_model=registry.BUNDLED_EMBEDDING))
     args.work.mkdir(parents=True, exist_ok=True)
     environments = Environments(args.work.absolute(), args.torch, args.find_links)
     sizes = {system.name: environments.make(system) / MB for system in args.systems}

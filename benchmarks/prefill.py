@@ -4,7 +4,7 @@
 
 First the operators of one layer as MLX's CPU backend computes them, at the shapes of a step of 128
 tokens in the middle of the prompt, times the layers and steps of the whole. Then mlx-lm's network
-and that of `rag/cpu_llama.py` in turns: the prompt, then some tokens one by one. CPU-seconds are of
+and that of `rag/compute/cpu_llama.py` in turns: the prompt, then some tokens one by one. CPU-seconds are of
 all threads; those stay comparable on a busy machine. Prints tables, then one JSON line.
 """
 
@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks._report import finish, median, show, tell
-from rag import mlx_runtime, models
+from rag.compute import mlx_runtime
 from rag.config import load_settings
+from rag.models import registry
 
 STEP = 128  # tokens; what the scheduler gives MLX's network on a CPU
 
@@ -29,7 +30,7 @@ def load() -> Any:
     mlx_runtime.prepare()
     import mlx_lm
 
-    folder = models.chat_model(load_settings(chat_model=models.BUNDLED_CHAT)).folder
+    folder = registry.chat_model(load_settings(chat_model=registry.BUNDLED_CHAT)).folder
     return mlx_lm.load(str(folder))[0]
 
 
@@ -130,8 +131,8 @@ def read(network: Any, step: int, prompt: list[int], answer: int) -> dict[str, A
 
 
 def measure(args: argparse.Namespace) -> None:
-    from rag import cpu_llama
-    from rag.vllm_loading import Limits
+    from rag.compute import cpu_llama
+    from rag.engines.vllm_mlx_loading import Limits
 
     network = load()
     parts = profile(network.args, args.tokens)

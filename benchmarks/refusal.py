@@ -1,4 +1,4 @@
-"""Refusing before a word is written: fits the rule of rag/ask/evidence.py and says its worth.
+"""Refusing before a word is written: fits and measures rag/answering/answerability.py.
 
     uv run python -m benchmarks.refusal measure DEV_SETS --home HOME --out signals.jsonl
     uv run python -m benchmarks.refusal fit signals.jsonl
@@ -27,15 +27,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks._report import finish, show, tell
-from rag.ask.evidence import SIGNALS
-from rag.ask.followup import search_text
-from rag.ask.sought import seek
+from rag.answering.answerability import SIGNALS
+from rag.answering.nearest_sentences import seek
 from rag.config import Settings, load_settings
 from rag.evaluation.bootstrap import Floats, bootstrap_ratio, bootstrap_statistic
 from rag.evaluation.metrics import auroc
 from rag.evaluation.questions import Question, read_questions
 from rag.evaluation.run import MeasuredPipeline
 from rag.pipeline import Scope
+from rag.retrieval.follow_up import search_text
 from rag.runtime import Runtime
 
 SETS = ("squad", "mtrag", "mmlong", "financebench")

@@ -25,7 +25,6 @@ from typing import Any
 import platformdirs
 
 from benchmarks._report import finish, show, tell
-from rag.ask.fusion import RetrievalPlan
 from rag.config import Settings, load_settings
 from rag.evaluation.compare import compare
 from rag.evaluation.questions import Question, read_questions
@@ -33,6 +32,7 @@ from rag.evaluation.records import Record
 from rag.evaluation.run import MeasuredPipeline, run_questions
 from rag.evaluation.scoring import Scoring
 from rag.evaluation.summary import Base, latency_of, summarise
+from rag.retrieval.fusion import RetrievalPlan
 from rag.runtime import Runtime
 from rag.store import Searcher, Store
 

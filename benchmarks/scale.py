@@ -30,11 +30,11 @@ import numpy as np
 
 from benchmarks._corpus import CHUNKS_A_DOCUMENT, Corpus, document_id, unit
 from benchmarks._report import finish, median, show, tell
-from rag.ask.fusion import RetrievalPlan
-from rag.ask.retrieval import SearchText, retrieve
 from rag.config import load_settings
-from rag.embedding import Embedder, Vectors
+from rag.embedders.base import Embedder, Vectors
 from rag.evaluation.summary import latency_of
+from rag.retrieval.fusion import RetrievalPlan
+from rag.retrieval.retrieve import SearchText, retrieve
 from rag.runtime import Runtime
 from rag.store import Filter, Found, Store, StoreWriter
 from rag.store.schema import chunk_id

@@ -1,4 +1,4 @@
-"""How well support of claims is told from its absence, per threshold (rag/ask/support.py).
+"""How well support of claims is told from its absence, per threshold (rag/verification/support.py).
 
 A SQuAD-like question and its answer become one statement ("Where did X end?" + "Y": "Y did X
 end."), checked against ten paragraphs. "right": the paragraph with the answer is among them.
@@ -19,10 +19,10 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks._report import finish, show
-from rag.ask import support
-from rag.ask.passages import gather
-from rag.ingest.pdf import Reader, open_document
+from rag.readers.pdf import Reader, open_document
 from rag.types import Coverage, Document, Hit, Page, StoredChunk
+from rag.verification import support
+from rag.verification.evidence_units import gather
 
 THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8)
 ASKING = re.compile(

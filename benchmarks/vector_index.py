@@ -25,8 +25,8 @@ import pyarrow as pa
 
 from benchmarks._corpus import Clusters, unit
 from benchmarks._report import finish, median, show, tell
-from rag.ask.fusion import RetrievalPlan
 from rag.evaluation.summary import latency_of
+from rag.retrieval.fusion import RetrievalPlan
 
 LIMIT = RetrievalPlan().candidates
 DOCUMENTS = 100

@@ -49,8 +49,8 @@ async def show_answer(
 
 async def show_fields(events: AsyncGenerator[AnswerEvent]) -> Answer:
     """Wait for a structured answer; prints its data and the citations of each field as JSON."""
-    from rag.ask.structured import cited_fields
     from rag.events import Done
+    from rag.verification.structured import cited_fields
 
     async with aclosing(events):
         async for event in events:

@@ -33,8 +33,8 @@ from cli.render import hit_lines, print_events, print_json
 from cli.terminal import out, say
 
 if TYPE_CHECKING:
+    from rag.client import Remote
     from rag.pipeline import Pipeline, Scope
-    from rag.remote import Remote
     from rag.types import Answer, Hit
 
 Question = Annotated[str, typer.Argument(help='What you want to know; "-" reads it from stdin.')]

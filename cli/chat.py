@@ -30,8 +30,8 @@ from cli.render import print_sources
 from cli.terminal import one_line, out, say
 
 if TYPE_CHECKING:
+    from rag.client import Remote
     from rag.pipeline import AskOptions, Pipeline, Scope
-    from rag.remote import Remote
     from rag.types import Answer
 
 HELP = """\

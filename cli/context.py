@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from rag.ask.beside import SearchProcess
+    from rag.client import Remote
     from rag.config import Settings
     from rag.pipeline import Pipeline
-    from rag.remote import Remote
     from rag.runtime import Runtime
+    from rag.search_process import SearchProcess
 
 T = TypeVar("T")
 RuntimeFactory = Callable[["Settings"], "Runtime"]
@@ -69,7 +69,7 @@ class Context:
         local: bool,
         answers: bool,
     ) -> T:
-        from rag.remote import Remote
+        from rag.client import Remote
 
         if not local:
             async with Remote.running(settings) as remote:
@@ -83,7 +83,7 @@ class Context:
         beside = None
         # Models that are not ours to load need no time in which to search.
         if answers and self.runtime_factory is default_runtime and settings.engine_url is None:
-            from rag.ask.beside import SearchProcess
+            from rag.search_process import SearchProcess
 
             beside = await SearchProcess.start()  # before all else is imported
         try:

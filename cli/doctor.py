@@ -86,8 +86,8 @@ def _print(checks: list[Check]) -> None:
 def _machine(settings: Settings) -> Iterator[Check]:
     import importlib.metadata
 
-    from rag import mlx_runtime
-    from rag.ingest.ocr import tesseract
+    from rag.compute import mlx_runtime
+    from rag.readers.ocr import tesseract
 
     yield Check("python", "ok", f"{platform.python_version()} on {platform.platform()}")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
@@ -114,7 +114,7 @@ def _disk(settings: Settings) -> Check:
 
 
 def _models(settings: Settings) -> Iterator[Check]:
-    from rag.models import list_models
+    from rag.models.registry import list_models
 
     for row in list_models(settings):
         if not row.used or (row.role == "chat" and settings.engine_url is not None):
@@ -132,14 +132,14 @@ def _models(settings: Settings) -> Iterator[Check]:
 
 async def _fix(pipeline: Pipeline, context: Context) -> AsyncIterator[Check]:
     """Mends what can be mended; yields what was."""
-    from rag import upkeep
+    from rag import maintenance
     from rag.errors import IndexMissing
 
     view = IngestView(verbose=context.verbose)
     with view, suppress(IndexMissing):
-        async with aclosing(upkeep.fix(pipeline)) as events:
+        async with aclosing(maintenance.fix(pipeline)) as events:
             async for event in events:
-                if isinstance(event, upkeep.Mended):
+                if isinstance(event, maintenance.Mended):
                     left = {fault.kind for fault in event.left}
                     for fault in event.found:
                         if fault.kind not in left:
@@ -152,8 +152,8 @@ async def _index(pipeline: Pipeline) -> AsyncIterator[Check]:
     """Opens the index and the embedding model, and looks for faults in every row."""
     from rag.collection import collection_stats
     from rag.errors import IndexMissing, RagError
-    from rag.ingest.lock import holder
     from rag.store.checks import check
+    from rag.store.lock import holder
 
     name = pipeline.settings.collection
     try:

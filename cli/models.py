@@ -12,7 +12,7 @@ from cli.terminal import one_line, out, print_table, say, size, table
 
 def models(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List the models on this machine, which are in use, and why."""
-    from rag.models import list_models
+    from rag.models.registry import list_models
 
     context: Context = ctx.obj
     settings = context.settings()

@@ -33,7 +33,7 @@ async def print_events(events: AsyncGenerator[T]) -> T:
 
 
 def print_json(value: object) -> None:
-    from rag.wire import to_json
+    from rag.jsonable import to_json
 
     typer.echo(to_json(value))
 

@@ -64,7 +64,8 @@ def show(
 
 
 async def _drawn(pipeline: Pipeline, document: Document, page: Page, quote: str) -> bytes:
-    from rag.highlight import quote_boxes, render_page_contained
+    from rag.page_image import render_page_contained
+    from rag.quotes import quote_boxes
 
     boxes = quote_boxes(page, quote) if quote else ()
     if quote and not boxes:

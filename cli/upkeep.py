@@ -32,9 +32,9 @@ def watch(
     context: Context = ctx.obj
 
     async def work(pipeline: Pipeline) -> None:
-        from rag import upkeep
+        from rag import maintenance
 
-        events = upkeep.watch(pipeline, folders, waiting=say)
+        events = maintenance.watch(pipeline, folders, waiting=say)
         view = _WatchView(verbose=context.verbose)
         async with aclosing(events):
             async for event in events:
@@ -81,7 +81,7 @@ def tag(
 
     A tag of that name moves to the present. What a tag names is kept on disk until it is deleted.
     """
-    from rag import upkeep
+    from rag import maintenance
 
     context: Context = ctx.obj
     if name is None and delete:
@@ -89,8 +89,8 @@ def tag(
 
     async def work(pipeline: Pipeline) -> list[str]:
         if name is not None:
-            await upkeep.tag(pipeline, name, delete=delete)
-        return upkeep.tags(pipeline)
+            await maintenance.tag(pipeline, name, delete=delete)
+        return maintenance.tags(pipeline)
 
     tags = context.run(work)
     if as_json:
@@ -109,7 +109,7 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup, a tar fi
 
 def backup(ctx: typer.Context, file: File) -> None:
     """Write the collection to one file. Asking goes on meanwhile, ingests must wait."""
-    from rag.backup import backup as write
+    from rag.store.backup import backup as write
 
     context: Context = ctx.obj
     settings = context.settings()
@@ -124,7 +124,7 @@ def restore(
     ] = False,
 ) -> None:
     """Bring a collection back from its backup; --collection gives it another name."""
-    from rag.backup import restore as read
+    from rag.store.backup import restore as read
 
     context: Context = ctx.obj
     settings = context.settings()
@@ -146,10 +146,10 @@ def reembed(
     context: Context = ctx.obj
 
     async def work(pipeline: Pipeline) -> Reembedded | None:
-        from rag import upkeep
+        from rag import maintenance
 
         last = None
-        async with aclosing(upkeep.change_embedder(pipeline, model)) as steps:
+        async with aclosing(maintenance.change_embedder(pipeline, model)) as steps:
             async for last in steps:
                 if as_json:
                     print_json(last)

@@ -19,8 +19,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from rag.ask.glossary import pattern
 from rag.errors import ConfigError, InvalidQuestion
+from rag.retrieval.query_expansion import pattern
 
 ENV_PREFIX = "RAG_"
 CONFIG_FILE = "rag.toml"

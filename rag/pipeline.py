@@ -9,32 +9,32 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.ask.conversation import Conversation
-from rag.ask.filters import matching
-from rag.ask.followup import search_text
-from rag.ask.fusion import RetrievalPlan
-from rag.ask.late_interaction import LateInteraction
-from rag.ask.options import AskOptions, Scope
-from rag.ask.reranking import Reranker
-from rag.ask.retrieval import SearchText, retrieve
+from rag.answering.conversation import Conversation
 from rag.config import Settings
-from rag.embedding import Embedder
+from rag.embedders.base import Embedder
+from rag.engines.sampling import grammar
 from rag.errors import IndexMissing, InvalidQuestion, RagError
 from rag.events import AnswerEvent, IngestEvent
-from rag.ingest.formats import SUFFIXES
-from rag.ingest.lock import writer_lock
 from rag.ingest.plan import Index, Plan, discover, located, make_plan
-from rag.naming import find_documents
+from rag.options import AskOptions, Scope
+from rag.readers.formats import SUFFIXES
+from rag.rerankers.base import Reranker
+from rag.rerankers.late_interaction import LateInteraction
+from rag.retrieval.document_lookup import find_documents
+from rag.retrieval.filters import matching
+from rag.retrieval.follow_up import search_text
+from rag.retrieval.fusion import RetrievalPlan
+from rag.retrieval.retrieve import SearchText, retrieve
 from rag.runtime import Runtime
-from rag.sampling import grammar
 from rag.store import Filter, Snapshot, Store, StoreWriter
+from rag.store.lock import writer_lock
 from rag.store.manifest import read_manifest
 from rag.types import Document, Hit, Message, Page
 
 if TYPE_CHECKING:
-    from rag.ask.answering import Finder
-    from rag.ask.beside import SearchProcess
-    from rag.ask.evidence import Judged
+    from rag.answering.answer import Finder
+    from rag.answering.answerability import Judged
+    from rag.search_process import SearchProcess
 
 __all__ = ["AskOptions", "Conversation", "Pipeline", "Scope", "open_pipeline"]
 
@@ -107,7 +107,7 @@ class Pipeline:
     @property
     def recipe(self) -> str:
         """The rules by which documents are extracted and cut: a change re-chunks them."""
-        from rag.ingest.extraction import RECIPE
+        from rag.ingest.extractor import RECIPE
 
         extraction = self.settings.extraction
         rules = f"{RECIPE} {self.settings.chunk_tokens}"
@@ -126,7 +126,7 @@ class Pipeline:
 
         `retry` tries again what failed before, `reread` reads files anew that did not change.
         """
-        from rag.ingest.extraction import Extractor
+        from rag.ingest.extractor import Extractor
         from rag.ingest.run import Ingest
 
         with writer_lock(self.settings.collection_dir):
@@ -223,7 +223,7 @@ class Pipeline:
         grow, so that the engine reads again only what is new. Raises what `search` does, and
         InvalidSchema.
         """
-        from rag.ask.answering import Answering, Asked
+        from rag.answering.answer import Answering, Asked
 
         _check(question)
         options, scope = options or AskOptions(), scope or Scope()
@@ -281,7 +281,7 @@ class Pipeline:
 
     async def judge(self, question: str, searched: str, hits: Sequence[Hit]) -> Judged:
         """Whether passages that were found can hold the answer. Raises EmbeddingError."""
-        from rag.ask.evidence import judge
+        from rag.answering.answerability import judge
 
         return await judge(question, searched, hits, await self.embedder())
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+from rag.compute.import_patches import remember_models_of_transformers
+from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
-from rag.costly_imports import remember_models_of_transformers
-from rag.embedding import Embedder
-from rag.engine import Engine
-from rag.engines import Engines, OpenEngine
-from rag.mlx_runtime import MLXThread
-from rag.models import silent
-from rag.reranker import CrossEncoder
+from rag.embedders.base import Embedder
+from rag.engines.base import Engine
+from rag.engines.pool import Engines, OpenEngine
+from rag.models.registry import silent
+from rag.rerankers.cross_encoder import CrossEncoder
 
 
 class Runtime:
@@ -57,7 +57,7 @@ class Runtime:
             return self._given_embedder
         async with self._opening:
             if model not in self._embedders:
-                from rag.embedding import open_embedder
+                from rag.embedders.factory import open_embedder
 
                 self._embedders[model] = await open_embedder(self._with(model), self.thread)
             return self._embedders[model]
@@ -81,7 +81,7 @@ class Runtime:
 
     def tokenizer_file(self, model: str) -> Path:
         """The embedding model's tokenizer.json, by which chunks are measured."""
-        from rag.models import embedding_folder
+        from rag.models.registry import embedding_folder
 
         return Path(embedding_folder(self._with(model)), "tokenizer.json")
 
@@ -96,7 +96,7 @@ class Runtime:
         self.thread.close()
 
     async def _open_engine(self, settings: Settings) -> Engine:
-        from rag.engine import open_engine
+        from rag.engines.base import open_engine
 
         return await open_engine(settings, self.thread, notify=self._notify)
 
@@ -104,7 +104,7 @@ class Runtime:
         """Bytes of the model's weights on disk, which is what they take in memory."""
         if settings.engine_url is not None or settings.model_memory_mb is None:
             return 0
-        from rag.models import chat_model
+        from rag.models.registry import chat_model
 
         folder = (await self.thread.run(chat_model, settings)).folder
         return sum(file.stat().st_size for file in folder.glob("*.safetensors"))

@@ -13,7 +13,7 @@ from itertools import cycle
 
 import numpy as np
 
-from rag.embedding import Vectors
+from rag.embedders.base import Vectors
 from rag.errors import PromptTooLong
 from rag.types import Finish, Message, Piece
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rag.config import Settings
 from rag.runtime import Runtime
-from rag.sessions import Sessions
+from rag.sessions.store import Sessions
 from service import (
     collections_api,
     documents,

@@ -8,12 +8,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from rag.ask import conversation as spoken
-from rag.ask.structured import sources_of
+from rag.answering import conversation as spoken
 from rag.errors import RagError
 from rag.events import AnswerEvent, Delta, Done
 from rag.pipeline import Pipeline
-from rag.sessions import Turn, TurnState
+from rag.sessions.store import Turn, TurnState
+from rag.verification.structured import sources_of
 from service.models_api import require_known
 from service.problems import problem_of
 from service.schemas import AnswerOut, Query

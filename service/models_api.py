@@ -62,7 +62,7 @@ async def unload(name: str, state: Service) -> Response:
 
 async def available(state: State) -> dict[str, int | None]:
     """Models that clients may use, with their sizes. Nothing is downloaded on a client's word."""
-    from rag.models import list_models
+    from rag.models.registry import list_models
 
     settings = state.settings
     names: dict[str, int | None] = {await default_name(state): None}
@@ -75,7 +75,7 @@ async def available(state: State) -> dict[str, int | None]:
 
 
 async def default_name(state: State) -> str:
-    from rag.models import chat_choice
+    from rag.models.registry import chat_choice
 
     engines = state.runtime.engines
     if state.settings.engine_url is not None or engines.default_name != "auto":

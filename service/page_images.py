@@ -46,7 +46,7 @@ class PageImages:
         return await asyncio.shield(self._drawing[key])
 
     async def _draw(self, key: _Key, document: Document) -> bytes:
-        from rag.highlight import render_page_contained
+        from rag.page_image import render_page_contained
 
         async with self._slots:
             image = await render_page_contained(document.path, key[1], key[2])
@@ -60,7 +60,7 @@ class PageImages:
 async def _quoted(
     pipeline: Pipeline, document: Document, number: int, quote: str
 ) -> tuple[Box, ...]:
-    from rag.highlight import quote_boxes
+    from rag.quotes import quote_boxes
 
     if not quote.strip():
         return ()

@@ -135,7 +135,7 @@ def answer_html(answer: dict[str, Any]) -> str:
 
 @router.post("/search", summary="Find passages, without an answer")
 async def search(search: Search, state: Service) -> SearchOut:
-    from rag.ask.followup import search_text
+    from rag.retrieval.follow_up import search_text
 
     pipeline = state.pipeline(search.collection)
     wire = state.wire(pipeline.settings.collection)

@@ -11,11 +11,11 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from rag import remote
+from rag import client
 from rag.config import Settings
 from rag.errors import ConfigError
 from rag.runtime import Runtime
-from rag.sessions import Sessions
+from rag.sessions.store import Sessions
 from service.app import create_app
 from service.security import require_safe
 
@@ -45,11 +45,11 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if sockets and not self.should_exit:
             url = _url(sockets[0])
-            remote.announce(self._settings.home, url)
+            client.announce(self._settings.home, url)
             self._tell(url)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        remote.withdraw(self._settings.home)
+        client.withdraw(self._settings.home)
         state = getattr(self._app.state, "service", None)
         if state is None:
             await super().shutdown(sockets)

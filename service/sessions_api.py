@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from rag.sessions import Session, Turn
+from rag.sessions.store import Session, Turn
 from service import markdown
 from service.conversation import AS_READ
 from service.deps import Service

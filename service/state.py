@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rag.config import Settings, in_collection
 from rag.errors import RagError
-from rag.ingest.lock import writer_lock
 from rag.pipeline import Pipeline
 from rag.runtime import Runtime
-from rag.sessions import Sessions
+from rag.sessions.store import Sessions
+from rag.store.lock import writer_lock
 from service import uploads
 from service.answers import Answers, at_once
 from service.jobs import Jobs

@@ -15,7 +15,7 @@ from pathlib import Path
 from starlette.datastructures import UploadFile
 
 from rag.errors import ExtractionError
-from rag.ingest.formats import SUFFIXES, sniff
+from rag.readers.formats import SUFFIXES, sniff
 from service.problems import Refused
 
 _INCOMING = ".incoming"  # hidden, so that an ingest of the folder passes it over

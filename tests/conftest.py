@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rag import mlx_runtime, models
+from rag.compute import mlx_runtime
+from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
-from rag.mlx_runtime import MLXThread
+from rag.models import registry
 
 # Before any test file imports MLX, so that the tests run with the BLAS that users get.
 mlx_runtime.prepare()
@@ -44,5 +45,5 @@ def on_gpu(mlx_thread: MLXThread) -> bool:
 @pytest.fixture(scope="session")
 def chat_folder(shared_cache: Path, mlx_thread: MLXThread) -> Path:
     """The bundled chat model as a folder, imported once for all tests."""
-    bundled = Settings(cache=shared_cache, chat_model=models.BUNDLED_CHAT)
-    return mlx_thread.executor.submit(models.chat_model, bundled).result().folder
+    bundled = Settings(cache=shared_cache, chat_model=registry.BUNDLED_CHAT)
+    return mlx_thread.executor.submit(registry.chat_model, bundled).result().folder

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from rag.config import Settings
-from rag.embedding import Vectors
+from rag.embedders.base import Vectors
 from rag.pipeline import open_pipeline
 from rag.runtime import Runtime
 from rag.testing import FakeEmbedder

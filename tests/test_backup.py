@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from store_factory import DIMENSIONS, EVERYTHING, addition, full_text, unit
 
-from rag.backup import backup, restore
 from rag.errors import ConfigError, IndexCorrupt, IndexLocked, IndexMissing, StoreError
-from rag.ingest.lock import writer_lock
 from rag.store import Store, StoreWriter
+from rag.store.backup import backup, restore
+from rag.store.lock import writer_lock
 from rag.terms import query_terms
 
 
@@ -90,7 +90,7 @@ mount -t tmpfs -o size=256k tmpfs "$1"
 "$2" - "$1" "$3" <<'END'
 import sys
 from pathlib import Path
-from rag.backup import backup
+from rag.store.backup import backup
 from rag.errors import StorageFull
 try:
     backup(Path(sys.argv[2]), Path(sys.argv[1], "b.tar"))

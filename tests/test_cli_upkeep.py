@@ -18,12 +18,12 @@ from typer.testing import CliRunner, Result
 
 from cli.edge import Code
 from cli.main import create_cli
-from rag import models
 from rag.config import Settings
-from rag.ingest.lock import writer_lock
+from rag.models import registry
 from rag.runtime import Runtime
 from rag.store import StoreWriter
-from rag.store.lance import one_of
+from rag.store.connection import one_of
+from rag.store.lock import writer_lock
 from rag.testing import FakeEmbedder, FakeEngine
 
 Rag = Callable[..., Result]
@@ -210,7 +210,7 @@ def test_reembed_warns_of_a_setting_that_names_the_old_model(
 
 def test_ctrl_c_leaves_the_old_vectors_until_a_reembed_that_goes_on(tmp_path: Path) -> None:
     """In a process of its own, with MiniLM and the same with a prompt before texts."""
-    other = shutil.copytree(models.embedding_folder(Settings()), tmp_path / "other")
+    other = shutil.copytree(registry.embedding_folder(Settings()), tmp_path / "other")
     prompts = {"prompts": {"query": "query: ", "document": "passage: "}}
     (other / "config_sentence_transformers.json").write_text(json.dumps(prompts))
     rag = [str(Path(sys.executable).with_name("rag")), "--home", str(tmp_path / "home")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from asking import events_of, pipeline_over
 
-from rag.ask.evidence import FITTED_TO
+from rag.answering.answerability import FITTED_TO
 from rag.config import Settings
 from rag.events import Retrieved
 from rag.pipeline import AskOptions, Conversation

@@ -14,9 +14,9 @@ from mlx.utils import tree_map
 from mlx_lm.models import llama, qwen2
 from mlx_lm.models.cache import BatchKVCache, KVCache
 
-from rag import cpu_llama
-from rag.cpu_product import product
-from rag.vllm_loading import Limits
+from rag.compute import cpu_llama
+from rag.compute.blas_product import product
+from rag.engines.vllm_mlx_loading import Limits
 
 Array = npt.NDArray[np.float32]
 SHAPE: dict[str, Any] = {

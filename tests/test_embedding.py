@@ -17,16 +17,15 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
-from rag import models
+from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
-from rag.embedders.base import ModelEmbedder, by_length
-from rag.embedders.choice import open_model
+from rag.embedders.factory import open_embedder, open_model
 from rag.embedders.mlx_embedder import MLXEmbedder
+from rag.embedders.model_config import read_recipe
+from rag.embedders.model_embedder import ModelEmbedder, by_length
 from rag.embedders.onnx_embedder import ONNXEmbedder
-from rag.embedders.recipe import read_recipe
-from rag.embedding import open_embedder
 from rag.errors import ConfigError, EmbeddingError, ModelLoadFailed
-from rag.mlx_runtime import MLXThread
+from rag.models import registry
 
 LONG = "The committee met on Tuesday and adjourned without a decision. " * 60
 TEXTS = [
@@ -43,7 +42,7 @@ TEXTS = [
 
 @pytest.fixture(scope="session")
 def folder() -> Path:
-    return models.embedding_folder(Settings())
+    return registry.embedding_folder(Settings())
 
 
 @pytest.fixture(scope="session")
@@ -195,7 +194,7 @@ async def test_auto_takes_onnx_on_a_cpu(settings: Settings, mlx_thread: MLXThrea
 
 
 def _device() -> str:
-    from rag import mlx_runtime
+    from rag.compute import mlx_runtime
 
     return mlx_runtime.device()
 

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rag import models
+from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
-from rag.embedders.base import ModelEmbedder
-from rag.embedders.choice import open_model
+from rag.embedders.factory import open_model
 from rag.embedders.mlx_embedder import MLXEmbedder, Shapes
+from rag.embedders.model_config import read_recipe
+from rag.embedders.model_embedder import ModelEmbedder
 from rag.embedders.onnx_embedder import ONNXEmbedder
-from rag.embedders.recipe import read_recipe
 from rag.errors import EmbeddingError, ModelLoadFailed
-from rag.mlx_runtime import MLXThread
+from rag.models import registry
 
 TEXTS = ["one", "two words", "the cat sat on the mat and looked at the dog", "x " * 40, "one"]
 # Of the same lengths in tokens.
@@ -60,7 +60,7 @@ def build(folder: Path, config: dict[str, Any]) -> None:
 def folder(request: pytest.FixtureRequest, tmp_path: Path, mlx_thread: MLXThread) -> Path:
     config = {**COMMON, **CONFIGS[request.param], "model_type": request.param}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    shutil.copy(models.embedding_folder(Settings()) / "tokenizer.json", tmp_path)
+    shutil.copy(registry.embedding_folder(Settings()) / "tokenizer.json", tmp_path)
     mlx_thread.executor.submit(build, tmp_path, config).result()
     return tmp_path
 

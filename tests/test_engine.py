@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from rag import models
-from rag.ask.prompting import SYSTEM
-from rag.chat_template import ChatTemplate, _without_system
+from rag.answering.prompting import SYSTEM
+from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
-from rag.engine import Engine, open_engine
+from rag.engines.base import Engine, open_engine
+from rag.engines.chat_template import ChatTemplate, _without_system
+from rag.engines.vllm_mlx import VLLMMLXEngine
+from rag.engines.vllm_mlx_loading import Limits
 from rag.errors import (
     EngineBusy,
     EngineError,
@@ -26,10 +28,8 @@ from rag.errors import (
     ModelNotFound,
     PromptTooLong,
 )
-from rag.mlx_runtime import MLXThread
+from rag.models import registry
 from rag.types import Finish, Message, Piece
-from rag.vllm_engine import VLLMMLXEngine
-from rag.vllm_loading import Limits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,7 +43,7 @@ async def engine(
     chat_folder: Path, shared_cache: Path, mlx_thread: MLXThread
 ) -> AsyncIterator[VLLMMLXEngine]:
     settings = Settings(
-        cache=shared_cache, chat_model=models.BUNDLED_CHAT, queue_limit=1, context_tokens=512
+        cache=shared_cache, chat_model=registry.BUNDLED_CHAT, queue_limit=1, context_tokens=512
     )
     engine = await VLLMMLXEngine.open(settings, mlx_thread, limits=LIMITS)
     yield engine

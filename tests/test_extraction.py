@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from pdf_factory import nested_forms, raw_pdf, text_pdf
 
-from rag import models
 from rag.config import Extraction, Settings
 from rag.errors import DamagedFile, ExtractionError, UnsupportedFile
-from rag.ingest.extraction import Extractor
-from rag.ingest.formats import SUFFIXES
+from rag.ingest.extractor import Extractor
+from rag.models import registry
+from rag.readers.formats import SUFFIXES
 from rag.types import ParsedDocument
 
 BODY = "The harbour opens at dawn and closes when the last boat is in. " * 4
@@ -50,7 +50,7 @@ def pool(settings: Settings, workers: int = 1, **limits: float) -> Extractor:
     extraction = Extraction.model_validate({"ocr": False, **limits})
     return Extractor(
         settings.model_copy(update={"extraction": extraction}),
-        tokenizer_file=models.embedding_folder(settings) / "tokenizer.json",
+        tokenizer_file=registry.embedding_folder(settings) / "tokenizer.json",
         workers=workers,
     )
 
@@ -145,7 +145,7 @@ async def test_workers_are_recycled(settings: Settings, tmp_path: Path) -> None:
     seen = []
     async with Extractor(
         settings,
-        tokenizer_file=models.embedding_folder(settings) / "tokenizer.json",
+        tokenizer_file=registry.embedding_folder(settings) / "tokenizer.json",
         workers=1,
         files_per_worker=2,
     ) as extractor:

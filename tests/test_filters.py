@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.ask.filters import document_date, matching, parsed_date, value_of
-from rag.ask.options import Scope
 from rag.errors import DocumentNotFound, InvalidQuestion
+from rag.options import Scope
+from rag.retrieval.filters import document_date, matching, parsed_date, value_of
 from rag.types import Coverage, Document
 
 SAVED = int(datetime(2024, 6, 1, 12, tzinfo=UTC).timestamp() * 1e9)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rag import gguf
+from rag.compute.mlx_runtime import MLXThread
 from rag.errors import ModelLoadFailed
-from rag.mlx_runtime import MLXThread
+from rag.models import gguf
 
 
 @pytest.fixture(scope="module")

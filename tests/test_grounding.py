@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.ask.claims import code_spans
-from rag.ask.grounding import ground
-from rag.ask.markers import strip_markers
 from rag.types import PAGE_BREAK, Coverage, Document, Hit, Page, StoredChunk, Word
+from rag.verification.citation_markers import strip_markers
+from rag.verification.ground import ground
+from rag.verification.segmentation import code_spans
 
 WARSAW = "Warsaw is the capital of Poland. The city has 1.5 million people. It lies on the Vistula."
 CASH = (

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from pdf_factory import encrypted_pdf, nested_forms, page_objects, raw_pdf, stream, text_pdf
 
-from rag import models
 from rag.config import Extraction, Settings
 from rag.errors import EncryptedFile, ExtractionError, LimitExceeded
-from rag.ingest.extraction import Extractor
+from rag.ingest.extractor import Extractor
+from rag.models import registry
 
 MANIFEST = Path(__file__).parents[2] / "shared" / "eval" / "hostile" / "manifest.jsonl"
 
@@ -22,7 +22,7 @@ def extractor(settings: Settings, **limits_: Any) -> Extractor:
     limits = Extraction(**{"timeout_s": 8, "ocr": False, **limits_})
     return Extractor(
         settings.model_copy(update={"extraction": limits}),
-        tokenizer_file=models.embedding_folder(settings) / "tokenizer.json",
+        tokenizer_file=registry.embedding_folder(settings) / "tokenizer.json",
         workers=2,
     )
 

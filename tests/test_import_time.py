@@ -11,10 +11,10 @@ from pathlib import Path
 
 from store_factory import addition
 
+from rag.compute.import_patches import built_when_used
+from rag.compute.mlx_runtime import MLXThread
 from rag.config import load_settings
-from rag.costly_imports import built_when_used
-from rag.embedding import open_embedder
-from rag.mlx_runtime import MLXThread
+from rag.embedders.factory import open_embedder
 from rag.store import StoreWriter
 
 HEAVY = {
@@ -27,7 +27,7 @@ CHAT = {"mlx_lm", "mlx_vlm", "openai", "transformers", "vllm_mlx"}
 # The REST client's functions take half as long as the rest of LanceDB together.
 NOT_TO_SEARCH = CHAT | {
     "datasets", "fastapi", "lance_namespace_urllib3_client.api", "mlx_embeddings", "pandas",
-    "pymupdf", "rag.ask.answering", "sqlalchemy",
+    "pymupdf", "rag.answering.answer", "sqlalchemy",
 }  # fmt: skip
 
 
@@ -86,8 +86,8 @@ def run_with_slow_package(folder: Path, script: str) -> list[str]:
     (package / "types.py").write_text("class Type: ...\n")
     begin = """
         import sys, threading
-        from rag.costly_imports import put_off
-        with put_off("slow"), put_off("no_such_package"):
+        from rag.compute.import_patches import defer_package_init
+        with defer_package_init("slow"), defer_package_init("no_such_package"):
             from slow.types import Type
         print("types")
     """
@@ -104,7 +104,7 @@ def test_what_is_put_off_is_whole_for_those_who_ask(tmp_path: Path) -> None:
         import slow
         assert slow.WHOLE and slow.Type is slow.types.Type is Type
         assert slow.__spec__.loader is slow.__loader__ and slow.__loader__.get_source("slow")
-        with put_off("slow"):
+        with defer_package_init("slow"):
             assert slow.WHOLE
         assert sys.modules["slow"] is slow
     """
@@ -135,7 +135,7 @@ def test_threads_that_ask_for_what_is_put_off_do_not_wait_for_each_other(tmp_pat
 
 def test_lancedbs_rest_client_is_there_for_those_who_ask(tmp_path: Path) -> None:
     loaded = loaded_by(
-        "import asyncio, pathlib; from rag.store.lance import connect; "
+        "import asyncio, pathlib; from rag.store.connection import connect; "
         f"asyncio.run(connect(pathlib.Path({str(tmp_path)!r}))); "
         "import lance_namespace_urllib3_client.api_client; "
         "import lance_namespace_urllib3_client as client; client.TableApi; client.models"
@@ -148,7 +148,7 @@ def test_lancedbs_rest_client_is_there_for_those_who_ask(tmp_path: Path) -> None
 LOOKED = """
 import sys
 from pathlib import Path
-from rag.costly_imports import remember_models_of_transformers as remember
+from rag.compute.import_patches import remember_models_of_transformers as remember
 if sys.argv[1:]: remember(Path(sys.argv[1])), remember(Path(sys.argv[1]))
 import transformers
 from transformers.utils import import_utils
@@ -229,7 +229,7 @@ def test_what_overrides_a_method_is_marked_and_not_checked(tmp_path: Path) -> No
     (tmp_path / "overrides.py").write_text("def override(method): raise TypeError\n")
     script = """
         import overrides
-        from rag.costly_imports import overrides_unchecked
+        from rag.compute.import_patches import overrides_unchecked
         checking = overrides.override
         with overrides_unchecked():
             from overrides import override

@@ -17,11 +17,11 @@ from pdf_factory import text_pdf
 
 from rag.errors import EmbeddingError, IndexLocked, IndexMismatch
 from rag.events import FileFailed, FileIngested, Planned, Progress, Summary
-from rag.ingest.lock import writer_lock
 from rag.pipeline import Pipeline, open_pipeline
 from rag.runtime import Runtime
 from rag.store import Store
 from rag.store.checks import check
+from rag.store.lock import writer_lock
 from rag.testing import FakeEmbedder
 
 TOPICS = ("harbour", "orchard", "glacier", "library", "tramway", "windmill")

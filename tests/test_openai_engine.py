@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
-from rag.engine import open_engine
+from rag.engines.base import open_engine
+from rag.engines.openai_compatible import OpenAIEngine
 from rag.errors import (
     EngineBusy,
     EngineError,
@@ -25,15 +27,13 @@ from rag.errors import (
     EngineUnreachable,
     PromptTooLong,
 )
-from rag.mlx_runtime import MLXThread
-from rag.openai_engine import OpenAIEngine
 from rag.types import Finish, Message
 
 FRANCE = [Message("user", "What is the capital of France?")]
 COUNT = [Message("user", "Count from 1 to 100.")]
 
 _SERVE = """
-from rag import mlx_runtime
+from rag.compute import mlx_runtime
 mlx_runtime.prepare()
 from vllm_mlx.cli import main
 main()

@@ -14,9 +14,9 @@ from pdf_factory import MARGIN, PAGE, column, save, scanned_pdf, table, text_pdf
 
 from rag.config import Extraction
 from rag.errors import NoText
-from rag.ingest.documents import parse_document
-from rag.ingest.language import detect_language
-from rag.ingest.ocr import tesseract
+from rag.readers.document import parse_document
+from rag.readers.language import detect_language
+from rag.readers.ocr import tesseract
 from rag.types import Block, Page, ParsedDocument
 
 LOREM = (

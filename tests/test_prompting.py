@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.ask.conversation import Conversation, Turn
-from rag.ask.prompting import Budget, Prompt, build_prompt
+from rag.answering.conversation import Conversation, Turn
+from rag.answering.prompting import Budget, Prompt, build_prompt
 from rag.errors import PromptTooLong
 from rag.types import Coverage, Document, Hit, Message, StoredChunk
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import refusal
-from rag.ask.evidence import SIGNALS, answerable
-from rag.ask.nearest import NOTHING_FOUND, refusal_text
-from rag.ask.sought import EMBEDDED, Sought, seek
+from rag.answering.answerability import SIGNALS, answerable
+from rag.answering.nearest_sentences import EMBEDDED, Sought, seek
+from rag.answering.refusal_message import NOTHING_FOUND, refusal_text
 from rag.testing import FakeEmbedder
 from rag.types import Coverage, Document, Hit, StoredChunk
 

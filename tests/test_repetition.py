@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.ask.repetition import loop_start
+from rag.answering.repetition import loop_start
 
 SENTENCE = "The answer is: 6.2 euros. "
 

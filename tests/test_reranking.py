@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 from store_factory import addition
 
-from rag import models
-from rag.ask.fusion import RetrievalPlan
-from rag.ask.late_interaction import LateInteraction, max_sim
-from rag.ask.reranking import Reranker, reranked
-from rag.ask.retrieval import SearchText, retrieve
+from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
-from rag.embedding import Vectors, open_embedder
+from rag.embedders.base import Vectors
+from rag.embedders.factory import open_embedder
 from rag.errors import ConfigError, EngineError, ModelLoadFailed, ModelNotFound
-from rag.mlx_runtime import MLXThread
+from rag.models import registry
 from rag.pipeline import open_pipeline
-from rag.reranker import CrossEncoder
+from rag.rerankers.base import Reranker, reranked
+from rag.rerankers.cross_encoder import CrossEncoder
+from rag.rerankers.late_interaction import LateInteraction, max_sim
+from rag.retrieval.fusion import RetrievalPlan
+from rag.retrieval.retrieve import SearchText, retrieve
 from rag.runtime import Runtime
 from rag.store import Filter, Place, StoreWriter
 from rag.testing import FakeEmbedder
@@ -153,7 +154,7 @@ async def test_a_pipeline_with_late_interaction_ranks_by_it(
 
 
 def test_a_configured_reranker_is_listed(tiny: Path) -> None:
-    rows = models.list_models(Settings(reranker=str(tiny)))
+    rows = registry.list_models(Settings(reranker=str(tiny)))
     assert [(row.role, row.state) for row in rows if row.name == str(tiny)] == [
         ("reranker", "folder")
     ]
@@ -206,7 +207,7 @@ def write_model(folder: Path, outputs: int = 1, *, without: str = "") -> Path:
     kept = {name: value for name, value in weights(outputs).items() if name != without}
     save_file(kept, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(TINY))
-    bundled = models.embedding_folder(Settings())
+    bundled = registry.embedding_folder(Settings())
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(bundled / name, folder)
     return folder

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_factory import addition
 
-from rag.ask.fusion import RetrievalPlan, fuse, gains
-from rag.ask.glossary import FILINGS, expansion, merged
-from rag.ask.ordering import cover_documents, distinct_pages_first
-from rag.ask.retrieval import SearchText, retrieve
-from rag.ask.titles import Titles
 from rag.config import load_settings
-from rag.embedding import Vectors
+from rag.embedders.base import Vectors
 from rag.errors import ConfigError
+from rag.retrieval.fusion import RetrievalPlan, fuse, gains
+from rag.retrieval.named_documents import Titles
+from rag.retrieval.query_expansion import FILINGS, expansion, merged
+from rag.retrieval.rank_rules import cover_documents, distinct_pages_first
+from rag.retrieval.retrieve import SearchText, retrieve
 from rag.store import Filter, Found, Place, StoreWriter
 from rag.testing import FakeEmbedder
 from rag.types import Coverage, Document, Hit

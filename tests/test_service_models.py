@@ -8,17 +8,17 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from rag import models
 from rag.config import Settings
-from rag.engines import Engines
+from rag.engines.pool import Engines
 from rag.errors import EngineBusy, ModelLoadFailed, ModelNotFound
+from rag.models import registry
 from rag.testing import FakeEngine
 from tests.service_server import LEASE, events, pdf, running, service_settings, upload
 
 
 def test_the_bundled_models_answer_end_to_end(tmp_path: Path, shared_cache: Path) -> None:
     settings = service_settings(
-        tmp_path, shared_cache, k=1, max_tokens=12, chat_model=models.BUNDLED_CHAT
+        tmp_path, shared_cache, k=1, max_tokens=12, chat_model=registry.BUNDLED_CHAT
     )
     with running(settings) as url, httpx2.Client(base_url=url, timeout=250) as client:
         upload(client, ("lease.pdf", pdf(LEASE, "Lease")))

@@ -1,4 +1,4 @@
-"""OpenAI's protocol with OpenAI's client, MCP with the official one, our own with rag.remote."""
+"""OpenAI's protocol with OpenAI's client, MCP with the official one, our own with rag.client."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mcp.client.client import Client
 from typer.testing import CliRunner, Result
 
 from cli.main import create_cli
+from rag.client import Remote
 from rag.config import Settings
 from rag.errors import EngineUnreachable, InvalidQuestion, InvalidSchema
 from rag.events import Delta, Done, MapProgress, Retrieved
 from rag.pipeline import AskOptions, Scope
-from rag.remote import Remote
 from rag.runtime import Runtime
 from rag.testing import FakeEngine
 from rag.types import Message

@@ -12,7 +12,7 @@ import pytest
 
 from rag import errors
 from rag.runtime import Runtime
-from rag.sessions import Sessions
+from rag.sessions.store import Sessions
 from rag.testing import FakeEmbedder, FakeEngine
 from rag.types import Message
 from service.conversation import Conversation

@@ -11,8 +11,8 @@ import pytest
 
 from rag.config import Service, Settings
 from rag.errors import ConfigError, SessionNotFound
-from rag.session_tables import Base, connect
-from rag.sessions import Sessions
+from rag.sessions.store import Sessions
+from rag.sessions.tables import Base, connect
 from service.serving import serve
 
 POSTGRES = os.environ.get("RAG_TEST_POSTGRES_URL")  # of a database that may be emptied

@@ -14,7 +14,7 @@ from store_factory import DIMENSIONS, EVERYTHING, addition, dense, full_text, re
 
 from rag.errors import IndexMismatch, IndexMissing
 from rag.store import Filter, Store, StoreWriter
-from rag.store.held import Held
+from rag.store.column_cache import Held
 from rag.store.schema import FORMAT
 from rag.store.search import HELD_AFTER
 from rag.terms import query_terms

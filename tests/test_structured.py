@@ -9,10 +9,10 @@ from asking import events_of, pipeline_over
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.ask.structured import cited_fields, fields_of
 from rag.config import Settings
 from rag.pipeline import AskOptions
 from rag.testing import FakeEngine
+from rag.verification.structured import cited_fields, fields_of
 
 values = st.recursive(
     st.one_of(

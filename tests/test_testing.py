@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.embedding import Embedder, TokenEmbedder
-from rag.engine import Engine
+from rag.embedders.base import Embedder, TokenEmbedder
+from rag.engines.base import Engine
 from rag.errors import PromptTooLong
 from rag.testing import FakeEmbedder, FakeEngine
 from rag.types import Finish, Message, Piece

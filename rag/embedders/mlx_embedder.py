@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from rag import mlx_runtime
+from rag.compute import mlx_runtime
+from rag.compute.mlx_runtime import MLXThread
 from rag.embedders import mlx_bert
-from rag.embedders.base import ModelEmbedder, by_length, padded
+from rag.embedders.base import Vectors
 from rag.embedders.fingerprint import weight_files
-from rag.embedders.recipe import Recipe
-from rag.embedders.tokens import Ids
-from rag.embedding import Vectors
+from rag.embedders.model_config import Recipe
+from rag.embedders.model_embedder import ModelEmbedder, by_length, padded
+from rag.embedders.tokenizer import Ids
 from rag.errors import EmbeddingError, ModelLoadFailed
-from rag.mlx_runtime import MLXThread
 
 # MLX keeps freed buffers for reuse; over thousands of batches they pile up (mlx-embeddings #74).
 _CLEAR_EVERY = 64

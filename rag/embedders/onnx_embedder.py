@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from rag import mlx_runtime
-from rag.embedders import bert_graph
-from rag.embedders.base import ModelEmbedder, by_length
+from rag.compute import mlx_runtime
+from rag.embedders import onnx_bert
+from rag.embedders.base import Vectors
 from rag.embedders.fingerprint import weight_files
-from rag.embedders.recipe import Recipe
-from rag.embedders.tokens import Ids
-from rag.embedding import Vectors
+from rag.embedders.model_config import Recipe
+from rag.embedders.model_embedder import ModelEmbedder, by_length
+from rag.embedders.tokenizer import Ids
 from rag.errors import EmbeddingError, ModelLoadFailed
 
 # Tokens computed at once. More is no faster: 256 tokens fill the matrix kernels of one core.
@@ -121,7 +121,7 @@ class ONNXEmbedder(ModelEmbedder):
 
     def _open(self) -> Any:
         if not self._file.is_file():
-            bert_graph.write_graph(self.recipe, self._file)
+            onnx_bert.write_graph(self.recipe, self._file)
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
@@ -140,7 +140,7 @@ class ONNXEmbedder(ModelEmbedder):
 
 def _key(recipe: Recipe) -> str:
     """Names a graph in the cache: by content, and by the state of the files it was made from."""
-    seen = hashlib.sha256(f"{bert_graph.VERSION} {recipe.content}".encode())
+    seen = hashlib.sha256(f"{onnx_bert.VERSION} {recipe.content}".encode())
     for file in weight_files(recipe.folder):
         status = file.stat()
         seen.update(f" {status.st_size} {status.st_mtime_ns}".encode())

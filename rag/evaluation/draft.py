@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 
-from rag.engine import Engine
+from rag.engines.base import Engine
 from rag.evaluation.metrics import ANSWER_WORDS, DEPTH, holds_answer, normalised
 from rag.pipeline import Pipeline
 from rag.terms import STOP_WORDS

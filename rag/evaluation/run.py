@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import fields, replace
 from typing import Any
 
-from rag.embedding import Embedder, Vectors
+from rag.embedders.base import Embedder, Vectors
 from rag.errors import DocumentNotFound, EngineError
 from rag.evaluation.questions import Question, missing_documents
 from rag.evaluation.records import Passage, Place, Record

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from rag.ingest.context import Headers
+from rag.ingest.chunk_header import Headers
 from rag.types import PAGE_BREAK, BlockKind, Chunk, Page, ParsedDocument
 
 CountTokens = Callable[[Sequence[str]], list[int]]

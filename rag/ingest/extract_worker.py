@@ -9,28 +9,28 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from rag import processes
+from rag import worker_process
 from rag.errors import DamagedFile, ExtractionError, LimitExceeded
 from rag.ingest.chunking import chunk_document
-from rag.ingest.documents import parse_document
-from rag.ingest.protocol import Extracted, Failed, MoreTime, Ready, Setup, Task, Work
+from rag.ingest.messages import Extracted, Failed, MoreTime, Ready, Setup, Task, Work
+from rag.readers.document import parse_document
 
 
 def main() -> None:
     """Serves until stdin closes."""
-    tasks, results = processes.pipes()
-    setup: Setup = processes.read(tasks)
+    tasks, results = worker_process.pipes()
+    setup: Setup = worker_process.read(tasks)
     count_tokens = _token_counter(setup.tokenizer_file)
     import pymupdf
 
     pymupdf.TOOLS.mupdf_display_errors(False)
     pymupdf.TOOLS.mupdf_display_warnings(False)
     _limit_memory(setup.limits.memory_mb)
-    processes.write(results, Ready())
+    worker_process.write(results, Ready())
     with suppress(EOFError):
         while True:
-            task: Task = processes.read(tasks)
-            processes.write(results, _extract(task, setup, count_tokens, results))
+            task: Task = worker_process.read(tasks)
+            worker_process.write(results, _extract(task, setup, count_tokens, results))
             pymupdf.TOOLS.store_shrink(100)
 
 
@@ -81,7 +81,7 @@ class _Clock:
     def _extend(self, seconds: float, work: Work) -> None:
         self._limit += seconds
         _limit_cpu(self._limit)
-        processes.write(self._results, MoreTime(seconds, work))
+        worker_process.write(self._results, MoreTime(seconds, work))
 
 
 def _token_counter(file: Path) -> Callable[[Sequence[str]], list[int]]:

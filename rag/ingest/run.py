@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.embedding import Embedder, Vectors
+from rag.embedders.base import Embedder, Vectors
 from rag.errors import ExtractionError
 from rag.events import FileFailed, FileIngested, IngestEvent
-from rag.ingest.extraction import Extracted, Extractor
+from rag.ingest.counters import Tally
+from rag.ingest.extractor import Extracted, Extractor
 from rag.ingest.plan import Job, Plan
-from rag.ingest.tally import Tally
 from rag.store import Addition, StoreWriter
 from rag.store.schema import now
 from rag.types import Coverage, Document, Failure

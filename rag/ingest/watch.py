@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rag.errors import IndexLocked
 from rag.events import IngestEvent
-from rag.ingest.formats import SUFFIXES
+from rag.readers.formats import SUFFIXES
 
 if TYPE_CHECKING:
     from watchfiles import Change

@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from rag.embedding import Embedder
-from rag.store.lance import batches, one_of, translated
+from rag.embedders.base import Embedder
+from rag.store.connection import batches, one_of, translated
 from rag.store.reader import Store
 from rag.store.reembed import with_vectors
 from rag.store.writer import StoreWriter

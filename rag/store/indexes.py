@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rag.store import schema
-from rag.store.lance import translated
+from rag.store.connection import translated
 
 if TYPE_CHECKING:
     from lancedb.table import AsyncTable

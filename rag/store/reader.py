@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import IndexMismatch, IndexMissing
 from rag.store import schema
+from rag.store.connection import batches, connect, one_of, translated
 from rag.store.indexes import Indexes
-from rag.store.lance import batches, connect, one_of, translated
 from rag.store.manifest import NAME, Manifest, read_manifest
 from rag.store.search import Searcher, Snapshot
 from rag.types import Document, Failure, Page, StoredChunk

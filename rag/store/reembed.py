@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from rag.embedding import Embedder, Vectors
+from rag.embedders.base import Embedder, Vectors
 from rag.store import schema
+from rag.store.connection import batches, one_of, translated
 from rag.store.indexes import index_chunks
-from rag.store.lance import batches, one_of, translated
 from rag.store.writer import RETENTION, StoreWriter
 
 if TYPE_CHECKING:

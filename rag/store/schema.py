@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from rag.embedding import Vectors
+from rag.embedders.base import Vectors
 from rag.terms import indexed_terms
 from rag.types import Block, Chunk, Coverage, Document, Failure, Page, StoredChunk, Word
 

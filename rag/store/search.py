@@ -11,12 +11,12 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rag.embedding import Vectors
+from rag.embedders.base import Vectors
 from rag.errors import IndexCorrupt
 from rag.store import schema
-from rag.store.held import Held
+from rag.store.column_cache import Held
+from rag.store.connection import one_of, translated
 from rag.store.indexes import COMPARED, PROBES, Indexes
-from rag.store.lance import one_of, translated
 from rag.types import BlockKind, Document, StoredChunk
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from rag.errors import IndexMissing, InvalidName
-from rag.store.lance import translated
+from rag.store.connection import translated
 from rag.store.writer import StoreWriter
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")

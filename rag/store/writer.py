@@ -1,4 +1,4 @@
-"""Writing to a collection, under the writer's lock (`rag.ingest.lock`)."""
+"""Writing to a collection, under the writer's lock (`rag.store.lock`)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from rag.embedding import Vectors
+from rag.embedders.base import Vectors
 from rag.store import schema
+from rag.store.connection import batches, connect, one_of, translated
 from rag.store.indexes import index_chunks
-from rag.store.lance import batches, connect, one_of, translated
 from rag.store.manifest import NAME, Manifest, write_manifest
 from rag.store.reader import Store
 from rag.types import Chunk, Document, Failure, Page

@@ -1,1 +1,0 @@
-"""The ask flow: question and history → retrieval → prompt → engine → grounded answer."""

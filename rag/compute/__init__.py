@@ -1,0 +1,1 @@
+"""What this machine computes with: device, the MLX thread, BLAS, patched imports."""

@@ -1,0 +1,1 @@
+"""Chat models that write: vLLM-MLX, or an OpenAI-compatible server."""

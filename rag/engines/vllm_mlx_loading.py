@@ -1,0 +1,128 @@
+"""A model's folder to a vllm-mlx engine. All of it runs on the MLX thread."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rag.compute import mlx_runtime
+from rag.compute.import_patches import built_when_used, defer_package_init
+from rag.compute.mlx_runtime import MLXThread
+from rag.engines.chat_template import ChatTemplate
+from rag.errors import ModelLoadFailed
+from rag.models import registry
+
+if TYPE_CHECKING:
+    from vllm_mlx.engine_core import EngineCore
+
+# What `load` needs, for those who would import it in steps.
+LIBRARIES = ("transformers", "mlx_lm", "vllm_mlx.engine_core")
+_PREFIX_CACHE_MB = 1024
+# Tokens that two prompts must begin alike with for the second to have them from the cache. The 128
+# of vllm-mlx, which its SchedulerConfig cannot change, are more than our instructions, which begin
+# every prompt.
+_SHARED_TOKENS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much runs at once. A step is what cancelling and embedding wait for."""
+
+    concurrency: int  # sequences that decode together; more requests wait
+    prefill_tokens: int  # of one prompt in one step
+    prefill_prompts: int  # prompts that share such a step
+
+    @classmethod
+    def of(cls, network: Any) -> Limits:
+        """What suits the device. On a CPU a step takes 0.7 s, by MLX or by CPULlama."""
+        if mlx_runtime.device() == "cpu":
+            from rag.compute.cpu_llama import CPULlama
+
+            tokens = network.step if isinstance(network, CPULlama) else 128
+            return cls(concurrency=8, prefill_tokens=tokens, prefill_prompts=1)
+        return cls(concurrency=32, prefill_tokens=2048, prefill_prompts=8)
+
+
+def import_library(name: str) -> None:
+    """One of LIBRARIES."""
+    with built_when_used():  # vllm-mlx brings the models of its HTTP service
+        importlib.import_module(name)
+
+
+def _bind_for_text() -> None:
+    """Let a first step not import mlx_vlm (0.2 s) to tell that of the stream too."""
+    from vllm_mlx import engine_core
+    from vllm_mlx.mlx_streams import bind_generation_streams
+
+    bind = functools.partial(bind_generation_streams, ("mlx_lm.generate",))
+    engine_core.bind_generation_streams = bind
+
+
+def load(
+    model: registry.Model, limits: Limits | None, thread: MLXThread
+) -> tuple[EngineCore, ChatTemplate, Limits]:
+    """The model on an engine that steps on `thread`. Without `limits`, with what suits the network.
+
+    Raises ModelLoadFailed.
+    """
+    from vllm_mlx.engine_core import EngineConfig, EngineCore
+    from vllm_mlx.memory_cache import MemoryAwarePrefixCache, MemoryCacheConfig
+    from vllm_mlx.scheduler import SchedulerConfig
+
+    _bind_for_text()
+    # It tells of each request at INFO, and warns of hooks that this mlx-lm does without.
+    logging.getLogger("vllm_mlx").setLevel(logging.ERROR)
+    network, tokenizer = _network(model)
+    limits = limits or Limits.of(network)
+    config = SchedulerConfig(
+        max_num_seqs=limits.concurrency,
+        completion_batch_size=limits.concurrency,
+        prefill_batch_size=limits.prefill_prompts,
+        prefill_step_size=limits.prefill_tokens,
+        # No max_kv_size: that would forget a prompt's beginning. `stream` refuses what is too long.
+    )
+    kept = MemoryCacheConfig(max_memory_mb=_PREFIX_CACHE_MB, min_prefix_tokens=_SHARED_TOKENS)
+    with defer_package_init(
+        "mlx_vlm"
+    ):  # asked for its version alone, of which a cache on disk would be named
+        core = EngineCore(
+            network,
+            tokenizer,
+            EngineConfig(model_name=model.name, scheduler_config=config),
+            generation_worker=thread.executor,
+        )
+        core.scheduler.memory_aware_cache = MemoryAwarePrefixCache(network, kept)
+    return core, ChatTemplate(tokenizer), limits
+
+
+def _network(model: registry.Model) -> tuple[Any, Any]:
+    """The neural network and its tokenizer, ready to compute."""
+    import mlx.core as mx
+    from mlx_lm.utils import load_config, load_model, load_tokenizer
+
+    try:
+        with ThreadPoolExecutor(1) as aside:  # MLX lets go of the GIL while it reads the weights
+            ends = load_config(model.folder).get("eos_token_id")
+            reading = aside.submit(load_tokenizer, model.folder, eos_token_ids=ends)
+            network, _ = load_model(model.folder)
+            tokenizer = reading.result()
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
+        raise ModelLoadFailed(
+            f"{model.name} cannot be loaded from {model.folder}: {error}",
+            hint="Check that mlx-lm supports it, or name another model with --model.",
+        ) from error
+    if not tokenizer.has_chat_template:
+        raise ModelLoadFailed(
+            f"{model.name} has no chat template", hint="Name a model tuned to follow instructions."
+        )
+    if mlx_runtime.device() == "cpu":  # anything but float32 is 10 to 100 times slower there
+        network.set_dtype(mx.float32)
+        mx.eval(network.parameters())
+        from rag.compute import cpu_llama
+
+        network = cpu_llama.of(network)
+    return network, tokenizer

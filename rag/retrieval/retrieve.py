@@ -1,0 +1,236 @@
+"""Question to passages: several ranked lists (`rag.retrieval.lists`), fused into one."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Self
+
+from rag.embedders.base import Embedder, Vectors
+from rag.rerankers.base import Reranker, reranked
+from rag.retrieval.fusion import Gains, RetrievalPlan, fuse, gains
+from rag.retrieval.lists import LISTS, Query
+from rag.retrieval.named_documents import Titles
+from rag.retrieval.query_expansion import expansion
+from rag.retrieval.rank_rules import cover_documents, distinct_pages_first
+from rag.store import Filter, Found, Place, Searcher, Snapshot, Store
+from rag.terms import indexed_terms, query_terms
+from rag.types import Document, Hit, StoredChunk
+
+_QUOTED = re.compile(r'"([^"]{3,})"|“([^”]{3,})”|„([^“]{3,})“|«([^»]{3,})»')
+# A question's terms are stemmed for each of the languages that most of the documents are in.
+_LANGUAGES = 3
+# A misspelt word among many does no harm: the others find the passage.
+_DOUBTFUL = 0.25
+# A commit in mid-search may take away what was found: then once more, on the new documents.
+_TRIES = 3
+_EDGES = ".,;:!?()[]{}|>\"'“”„«»"
+_NONE: Mapping[str, Reranker] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class SearchText:
+    """What is searched for, with its vector; what the glossary adds, with the vector of both."""
+
+    text: str
+    vector: Vectors
+    added: str = ""
+    with_added: Vectors | None = None
+
+    @classmethod
+    async def of(cls, text: str, embedder: Embedder, plan: RetrievalPlan) -> Self:
+        """Raises EmbeddingError."""
+        added = expansion(text, plan.glossary)
+        texts = [text, f"{text} {added}"] if added else [text]
+        vector, *widened = await asyncio.gather(*map(embedder.embed_query, texts))
+        return cls(text, vector, added, *widened)
+
+
+async def retrieve(
+    sought: SearchText,
+    store: Store,
+    *,
+    k: int,
+    where: Filter,
+    plan: RetrievalPlan,
+    rerankers: Mapping[str, Reranker] = _NONE,
+) -> list[Hit]:
+    """The k best passages, best first. Each of `rerankers` makes one more list, of the first
+    `plan.rerank` that the others found."""
+    for _ in range(_TRIES):
+        searcher = await store.searcher()
+        query = _query(sought, searcher.snapshot, where)
+        hits = await _search(sought.text, query, searcher, k, plan, rerankers)
+        now = await store.snapshot()
+        if now is searcher.snapshot:
+            break
+    return [hit for hit in hits if hit.document.id in now.by_id]
+
+
+async def _search(
+    text: str,
+    query: Query,
+    searcher: Searcher,
+    k: int,
+    plan: RetrievalPlan,
+    rerankers: Mapping[str, Reranker],
+) -> list[Hit]:
+    names = [name for name in plan.weights if name in LISTS and name != "corrected"]
+    run = (LISTS[name](searcher, query, plan.candidates) for name in names)
+    lists = dict(zip(names, await asyncio.gather(*run), strict=True))
+    passages = _Passages(searcher)
+    ordered, added = _ordered(lists, query, plan, k)
+    if "corrected" in plan.weights:
+        first = await passages.read(ordered[: max(k, plan.rerank)])
+        query = replace(query, unseen=_unseen(query.terms, first))
+        if corrected := await LISTS["corrected"](searcher, query, plan.candidates):
+            lists["corrected"] = corrected
+            ordered, added = _ordered(lists, query, plan, k)
+    if rerankers:
+        candidates = fuse(lists, added)[: plan.rerank]
+        lists |= await _rerank(text, candidates, passages, plan, rerankers)
+        ordered, added = _ordered(lists, query, plan, k)
+    chunks, documents = await passages.read(ordered[:k]), searcher.snapshot.by_id
+    return [
+        _hit(chunk, place.row, score, lists, added, query, documents)
+        for chunk, (place, score) in zip(chunks, ordered, strict=False)
+    ]
+
+
+class _Passages:
+    """Reads each chunk of a search once: those that end first are mostly the first of before."""
+
+    def __init__(self, searcher: Searcher) -> None:
+        self._searcher = searcher
+        self._known: dict[Place, StoredChunk] = {}
+
+    async def read(self, ordered: Sequence[tuple[Place, float]]) -> list[StoredChunk]:
+        new = [place for place, _ in ordered if place not in self._known]
+        self._known.update(zip(new, await self._searcher.read(new), strict=True))
+        return [self._known[place] for place, _ in ordered]
+
+
+def _ordered(
+    lists: Mapping[str, Sequence[Found]], query: Query, plan: RetrievalPlan, k: int
+) -> tuple[list[tuple[Place, float]], Gains]:
+    """The lists as one, by the rules of the plan; and what each list added."""
+    added = gains(lists, plan)
+    ordered = fuse(lists, added)
+    if plan.distinct_pages:
+        ordered = distinct_pages_first(ordered)
+    if plan.cover_named and query.named and query.named.document_ids:
+        ordered = cover_documents(ordered, query.named.document_ids, k)
+    return ordered, added
+
+
+async def _rerank(
+    text: str,
+    candidates: Sequence[tuple[Place, float]],
+    passages: _Passages,
+    plan: RetrievalPlan,
+    rerankers: Mapping[str, Reranker],
+) -> dict[str, list[Found]]:
+    """One more list by each reranker that has a weight."""
+    places = [place for place, _ in candidates]
+    contents = [chunk.content for chunk in await passages.read(candidates)]
+    return {
+        name: await reranked(text, places, contents, reranker)
+        for name, reranker in rerankers.items()
+        if name in plan.weights
+    }
+
+
+def _query(sought: SearchText, snapshot: Snapshot, where: Filter) -> Query:
+    text, languages = sought.text, _languages(snapshot)
+    titles = _titles(snapshot)
+    named = (titles if where.document_ids is None else titles.within(where.document_ids)).named_in(
+        text
+    )
+    quoted = ["".join(match.groups(default="")) for match in _QUOTED.finditer(text)]
+    return Query(
+        vector=sought.vector,
+        terms=_terms(text, languages),
+        where=where,
+        named=Filter(named, where.pages) if named else None,
+        glossary=(
+            None
+            if sought.with_added is None
+            else (sought.with_added, _terms(sought.added, languages))
+        ),
+        phrases=tuple(tuple(indexed_terms(phrase, languages[0])) for phrase in quoted),
+    )
+
+
+@lru_cache(maxsize=8)  # collections asked at the same time
+def _titles(snapshot: Snapshot) -> Titles:
+    return Titles.of(snapshot.by_path.values())
+
+
+def _unseen(terms: Sequence[str], passages: Iterable[StoredChunk]) -> tuple[str, ...]:
+    """Terms that no passage shows, letter for letter: only these are worth a look-up each, and only
+    where they are a good part of the question."""
+    unseen = set(terms)
+    for passage in passages:
+        if not unseen:
+            break
+        lowered = passage.content.lower()
+        unseen = {term for term in unseen if term not in lowered}
+    left = tuple(term for term in terms if term in unseen)
+    return left if len(left) >= _DOUBTFUL * len(terms) else ()
+
+
+@lru_cache(maxsize=8)
+def _languages(snapshot: Snapshot) -> list[str]:
+    """The languages of most documents, the commonest first; "" (English) if none is known."""
+    counts = Counter(d.language for d in snapshot.by_path.values() if d.language)
+    return [language for language, _ in counts.most_common(_LANGUAGES)] or [""]
+
+
+def _terms(text: str, languages: Sequence[str]) -> tuple[str, ...]:
+    """Stemmed for each language. A term that stands twice counts twice, as in a follow-up."""
+    terms = query_terms(text, languages[0])
+    for language in languages[1:]:
+        terms += [term for term in query_terms(text, language) if term not in terms]
+    return tuple(terms)
+
+
+def _hit(
+    chunk: StoredChunk,
+    row: int,
+    score: float,
+    lists: Mapping[str, Sequence[Found]],
+    added: Gains,
+    query: Query,
+    documents: Mapping[str, Document],
+) -> Hit:
+    document = documents[chunk.document_id]
+    having = [name for name, gained in added.items() if row in gained]
+    ranks = {name: list(added[name]).index(row) for name in having}  # best first, as its list
+    return Hit(
+        chunk,
+        document,
+        score,
+        {name: rank + 1 for name, rank in ranks.items()},
+        lists["dense"][ranks["dense"]].score if "dense" in ranks else None,
+        {name: added[name][row] for name in having},
+        _words_asked_for(chunk.header, document.language, query),
+    )
+
+
+def _words_asked_for(header: str, language: str, query: Query) -> tuple[str, ...]:
+    """The header's words that the question or its additions have, each once, as they are written.
+
+    A header may hold the whole head of a table: words that only the punctuation parts are shown
+    together, and the stemming of one language is enough.
+    """
+    asked = {*query.terms, *(query.glossary[1] if query.glossary else ())}
+    words = {
+        word.strip(_EDGES): asked.intersection(indexed_terms(word, language))
+        for word in header.split()
+    }
+    return tuple(word for word, shared in words.items() if word and shared)

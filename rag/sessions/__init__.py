@@ -1,0 +1,1 @@
+"""Chats that outlive the process."""

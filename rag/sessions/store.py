@@ -1,0 +1,232 @@
+"""Chat sessions that outlive the process, in SQLite or any other database of SQLAlchemy's.
+
+A turn is written when its question arrives, before the model starts. A crash in mid-answer so
+leaves a turn that says "answering": `recover` marks it as stopped, and the session can go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+from rag.errors import SessionNotFound
+from rag.sessions.tables import SessionRow, TurnRow, connect
+
+TurnState = Literal["answering", "done", "stopped", "failed"]
+T = TypeVar("T")
+_TITLE_CHARS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A conversation about one collection. Times are ISO 8601, UTC."""
+
+    id: str
+    title: str
+    collection: str
+    created_at: str
+    updated_at: str
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question and what became of it. `details` is whatever the answer's teller keeps of it."""
+
+    id: int
+    question: str
+    text: str
+    state: TurnState
+    details: Mapping[str, Any]
+    created_at: str
+
+
+class Sessions:
+    """The sessions in one database. Every method works off the event loop."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._make = orm.sessionmaker(engine, expire_on_commit=False)
+
+    @classmethod
+    async def open(cls, home: Path, url: str | None = None) -> Sessions:
+        """The database at `url`; without one, `home/sessions.db`. Raises ConfigError."""
+        home.mkdir(parents=True, exist_ok=True)
+        target = sa.URL.create("sqlite", database=str(home / "sessions.db")) if url is None else url
+        return cls(await asyncio.to_thread(connect, target))
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._engine.dispose)
+
+    # ── sessions ──────────────────────────────────────────────────────────────────────────────
+
+    async def create(self, collection: str, title: str = "") -> Session:
+        now = _now()
+        row = SessionRow(
+            id=secrets.token_urlsafe(12),
+            title=_shortened(title),
+            collection=collection,
+            created_at=now,
+            updated_at=now,
+        )
+
+        def work(db: orm.Session) -> Session:
+            db.add(row)
+            return _session(row, 0)
+
+        return await self._write(work)
+
+    async def get(self, id_: str) -> Session:
+        """Raises SessionNotFound."""
+        return await self._read(lambda db: _session(_found(db, id_), _count(db, id_)))
+
+    async def find(self, query: str = "", *, limit: int = 100, offset: int = 0) -> list[Session]:
+        """The latest first; with a query, those whose title or turns hold it."""
+        turns = sa.select(TurnRow.session_id, sa.func.count().label("n")).group_by(
+            TurnRow.session_id
+        )
+        counts = turns.subquery()
+        number = sa.func.coalesce(counts.c.n, 0)
+        statement = sa.select(SessionRow, number).outerjoin(
+            counts, counts.c.session_id == SessionRow.id
+        )
+        if query.strip():
+            statement = statement.where(_holds(query.strip()))
+        statement = statement.order_by(SessionRow.updated_at.desc(), SessionRow.id)
+        statement = statement.limit(limit).offset(offset)
+        return await self._read(
+            lambda db: [_session(row, count) for row, count in db.execute(statement).all()]
+        )
+
+    async def rename(self, id_: str, title: str) -> Session:
+        """Raises SessionNotFound."""
+
+        def work(db: orm.Session) -> Session:
+            row = _found(db, id_)
+            row.title = _shortened(title)
+            return _session(row, _count(db, id_))
+
+        return await self._write(work)
+
+    async def delete(self, id_: str) -> None:
+        """Raises SessionNotFound."""
+
+        def work(db: orm.Session) -> None:
+            row = _found(db, id_)
+            db.execute(sa.delete(TurnRow).where(TurnRow.session_id == id_))
+            db.delete(row)
+
+        await self._write(work)
+
+    # ── turns ─────────────────────────────────────────────────────────────────────────────────
+
+    async def turns(self, id_: str) -> list[Turn]:
+        """In order. Raises SessionNotFound."""
+
+        def work(db: orm.Session) -> list[Turn]:
+            _found(db, id_)
+            statement = sa.select(TurnRow).where(TurnRow.session_id == id_).order_by(TurnRow.id)
+            return [_turn(row) for row in db.scalars(statement)]
+
+        return await self._read(work)
+
+    async def begin(self, id_: str, question: str, *, replaces: int | None = None) -> int:
+        """Write down a question; returns the turn's id. Raises SessionNotFound.
+
+        `replaces` takes back that turn and all after it: a question edited and sent again.
+        """
+        now = _now()
+
+        def work(db: orm.Session) -> int:
+            session = _found(db, id_)
+            if replaces is not None:
+                later = sa.and_(TurnRow.session_id == id_, TurnRow.id >= replaces)
+                db.execute(sa.delete(TurnRow).where(later))
+            session.updated_at = now
+            session.title = session.title or _shortened(question)
+            row = TurnRow(session_id=id_, question=question, state="answering", created_at=now)
+            db.add(row)
+            db.flush()
+            return row.id
+
+        return await self._write(work)
+
+    async def end(
+        self, turn: int, state: TurnState, text: str, details: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write down how a turn ended; nothing happens if it was deleted meanwhile."""
+        values = {"state": state, "text": text, "details": dict(details or {})}
+        statement = sa.update(TurnRow).where(TurnRow.id == turn).values(**values)
+        await self._write(lambda db: db.execute(statement))
+
+    async def recover(self) -> int:
+        """Mark turns as stopped that a dead process left in mid-answer. Returns how many."""
+        statement = sa.update(TurnRow).where(TurnRow.state == "answering").values(state="stopped")
+
+        def work(db: orm.Session) -> int:
+            return int(getattr(db.execute(statement), "rowcount", 0))
+
+        return await self._write(work)
+
+    # ── inside ────────────────────────────────────────────────────────────────────────────────
+
+    async def _read(self, work: Callable[[orm.Session], T]) -> T:
+        def run() -> T:
+            with self._make() as db:
+                return work(db)
+
+        return await asyncio.to_thread(run)
+
+    async def _write(self, work: Callable[[orm.Session], T]) -> T:
+        def run() -> T:
+            with self._make.begin() as db:
+                return work(db)
+
+        # Shielded: a client that goes away must not leave a turn half written.
+        return await asyncio.shield(asyncio.to_thread(run))
+
+
+def _holds(query: str) -> sa.ColumnElement[bool]:
+    escaped = query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    columns = (TurnRow.question, TurnRow.text)
+    inside = sa.or_(*(column.ilike(f"%{escaped}%", escape="\\") for column in columns))
+    turn = sa.exists().where(TurnRow.session_id == SessionRow.id, inside)
+    return sa.or_(SessionRow.title.ilike(f"%{escaped}%", escape="\\"), turn)
+
+
+def _found(db: orm.Session, id_: str) -> SessionRow:
+    row = db.get(SessionRow, id_)
+    if row is None:
+        raise SessionNotFound(f"no session {id_[:40]!r}")
+    return row
+
+
+def _count(db: orm.Session, id_: str) -> int:
+    statement = sa.select(sa.func.count()).select_from(TurnRow).where(TurnRow.session_id == id_)
+    return db.scalar(statement) or 0
+
+
+def _session(row: SessionRow, turns: int) -> Session:
+    return Session(row.id, row.title, row.collection, row.created_at, row.updated_at, turns)
+
+
+def _turn(row: TurnRow) -> Turn:
+    state: TurnState = row.state  # type: ignore[assignment]
+    return Turn(row.id, row.question, row.text, state, row.details or {}, row.created_at)
+
+
+def _shortened(title: str) -> str:
+    line = " ".join(title.split())
+    return line if len(line) <= _TITLE_CHARS else line[: _TITLE_CHARS - 1].rstrip() + "…"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,1 @@
+"""An answer checked against its passages: claims, numbers, names, citations."""

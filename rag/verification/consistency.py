@@ -1,0 +1,110 @@
+"""What must not differ between a claim and its source: numbers, names and their order, months,
+negations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rag.verification.evidence_units import Place, Unit
+from rag.verification.name_order import Pattern, exchanged
+from rag.verification.numbers import Number, months, numbers
+from rag.verification.words import (
+    content_terms,
+    has_negation,
+    is_german,
+    last_clause,
+    names,
+    negated,
+    plain_words,
+)
+
+# An answer of fewer words ("Paris") states nothing that a "not" before it could turn round.
+_FRAGMENT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a claim says, ready to be compared."""
+
+    text: str
+    words: tuple[str, ...]
+    terms: frozenset[str]
+    names: frozenset[str]
+    numbers: tuple[Number, ...]
+    months: frozenset[int]
+    german: bool
+
+    @classmethod
+    def of(cls, text: str) -> Said:
+        german = is_german(text)
+        return cls(
+            text=text,
+            words=tuple(word for word, _, _ in plain_words(text)),
+            terms=content_terms(text, german),
+            names=names(text, german),
+            numbers=numbers(text),
+            months=months(text),
+            german=german,
+        )
+
+
+def agrees(said: Said, unit: Unit, asked: frozenset[int]) -> bool:
+    """Whether nothing strict differs. `asked`: scales that the question names ("how many
+    millions"). A name or a month may stand in the surroundings of the source too."""
+    return (
+        said.names <= unit.terms | unit.context
+        and said.months <= unit.months | unit.context_months
+        and numbers_agree(said, unit, asked)
+        and has_negation(said.text) == negated(unit.text, said.terms, said.german)
+        and not _exchanged(said, unit)
+    )
+
+
+def _exchanged(said: Said, unit: Unit) -> bool:
+    named = said.names | names(unit.text, said.german)
+    claim = Pattern.of(said.text, named, said.german)
+    return exchanged(claim, Pattern.of(unit.text, named, said.german))
+
+
+def numbers_agree(said: Said, unit: Unit, asked: frozenset[int]) -> bool:
+    """Every number is in the source; but for one, they may be in its surroundings (a year)."""
+    if not said.numbers:
+        return True
+    inside = [has_number(number, unit.numbers, unit, asked) for number in said.numbers]
+    if not any(inside):
+        return False
+    rest = [number for number, own in zip(said.numbers, inside, strict=True) if not own]
+    found = all(has_number(number, unit.context_numbers, unit, asked) for number in rest)
+    return found and _columns_agree(said, unit)
+
+
+def has_number(number: Number, among: Iterable[Number], unit: Unit, asked: frozenset[int]) -> bool:
+    scales = unit.scales | asked
+    return any(number.agrees(other, scales=scales) for other in among)
+
+
+def cut_from_negation(said: Said, match: Place, unit: Unit) -> bool:
+    """Whether the words before the quoted ones deny them: "pay dividends" of "did not pay…"."""
+    before = unit.text[: max(0, match.start - unit.place.start)]
+    return len(said.words) >= _FRAGMENT and has_negation(last_clause(before))
+
+
+def _columns_agree(said: Said, unit: Unit) -> bool:
+    """In a table, a number stands in a column whose head the claim names, if it names any."""
+    if not unit.head:
+        return True
+    head = [numbers(cell) for cell in unit.head.split("|")]
+    row = [numbers(cell) for cell in unit.text.split("|")]
+    named = frozenset().union(*(_columns(number, head) for number in said.numbers))
+    values = [number for number in said.numbers if not _columns(number, head)]
+    places = [_columns(value, row, unit.scales) for value in values]
+    return not named or all(not columns or columns & named for columns in places)
+
+
+def _columns(
+    number: Number, cells: Sequence[Iterable[Number]], scales: frozenset[int] = frozenset()
+) -> frozenset[int]:
+    return frozenset(
+        i for i, cell in enumerate(cells) if any(number.agrees(m, scales=scales) for m in cell)
+    )

@@ -1,0 +1,199 @@
+"""Whether a claim is supported by the passages, and by which words of them.
+
+First as a verbatim quote; then by the share of the claim's terms, weighted by their rarity, that
+a statement of a passage has. What is strict (strict.py) no coverage can make up for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Final
+
+from rag.verification.consistency import Said, agrees, cut_from_negation, has_number, numbers_agree
+from rag.verification.evidence_units import Evidence, Place, Unit, joined
+from rag.verification.numbers import scales
+from rag.verification.words import content_terms, term
+
+Similarity = Callable[[str, str], float]
+
+# The least share of a claim's weighted terms that its source must have. From benchmarks/support.py
+# on the dev split of SQuAD (question and answer made one statement, 297 of them): at 0.5, 77% of
+# the right statements are supported, 1.0% against passages that do not hold the answer, and 14%
+# with a wrong answer from the same page put in (at 0.3: 82, 3.7, 23; at 0.7: 59, 0, 8).
+THRESHOLD: Final = 0.5
+# The least share of what the claim adds to the question: words repeated from there prove nothing.
+# Without it, the 1.0 and 14% above are 2.0 and 29%.
+NEWS: Final = 0.5
+# A paraphrase with this share is lifted over the threshold by an embedding similarity of at least
+# SIMILAR, if nothing strict differs.
+BORDERLINE: Final = 0.3
+SIMILAR: Final = 0.75
+# Two neighbouring statements together must cover more: words agree by chance more easily there.
+PAIR_THRESHOLD: Final = 0.7
+# A statement with this share tells of the claim's matter alone. If something strict differs there,
+# the claim is wrong, and not told in two places, of which the other one has that name or number.
+ALONE: Final = 0.9
+QUOTE_LIMIT: Final = 300  # characters
+# What the surroundings of a statement (title, headings, sentences before) count of its own words.
+_CONTEXT: Final = 0.5
+# The passage that the model named is taken unless another one is better by more than this.
+_HINTED: Final = 0.15
+_ASKED: Final = 0.1
+_HALF: Final = 3  # terms and numbers that a half of a claim has at least
+_JOINT = re.compile(r"[;,]?\s+(?:and|while|whereas|but|und|während|aber)\s+|[;,]\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """A place that supports a claim; `score` from 0 to 1, 1 for a verbatim quote."""
+
+    place: Place
+    score: float
+
+
+class Judge:
+    """Finds the support of claims in the passages of one prompt."""
+
+    def __init__(
+        self, evidence: Evidence, question: str = "", similarity: Similarity | None = None
+    ) -> None:
+        self.evidence = evidence
+        self.similarity = similarity
+        self.asked = content_terms(question)
+        self.asked_scales = scales(question, anywhere=True)
+
+    def support(self, text: str, hints: Collection[int] = ()) -> tuple[Support, ...]:
+        """The best place for a claim; two only where neither holds all of it; none if unsupported.
+
+        `hints` are the passages (indices) that the model named: preferred if they support it.
+        """
+        said = self._said(text)
+        if not (said.terms or said.numbers):  # "The", where an answer was cut off: on any page
+            return ()
+        shares = [self._coverage(said, unit) for unit in self.evidence.units]
+        found = [*self._verbatim(said), *self._lexical(said, shares)]
+        if found:
+            return (max(found, key=lambda one: self._rank(one[0], one[1], hints))[0],)
+        if max(shares, default=0.0) >= ALONE:
+            return ()
+        return self._neighbours(said, shares) or self._halves(said)
+
+    def _said(self, text: str) -> Said:
+        """Its first word, which is a capital anyway, is a name if the passages have it and never
+        in small letters."""
+        said = Said.of(text)
+        first = re.match(r"\W*([^\W\d_]+)", text)
+        if said.german or first is None or not first[1][0].isupper():
+            return said
+        word = term(first[1], german=False)
+        known = word in said.terms and word in self.evidence.idf
+        if not known or word in self.evidence.common:
+            return said
+        return replace(said, names=said.names | {word})
+
+    def _rank(self, found: Support, unit: Unit, hints: Collection[int]) -> tuple[float, int]:
+        asked = len(self.asked & (unit.terms | unit.context)) / max(1, len(self.asked))
+        hinted = found.place.passage in hints
+        return found.score + _HINTED * hinted + _ASKED * asked, -found.place.passage
+
+    def _verbatim(self, said: Said) -> Iterator[tuple[Support, Unit]]:
+        for wording in self.evidence.texts:
+            for start, end in wording.find(said.words):
+                match = replace(wording.part, start=start, end=end)
+                units = [u for u in self.evidence.units if _touches(u.place, match)]
+                if not units or cut_from_negation(said, match, units[0]):
+                    continue
+                if any(numbers_agree(said, unit, self.asked_scales) for unit in units):
+                    yield Support(_widened(match, units), 1.0), units[0]
+
+    def _lexical(self, said: Said, shares: Sequence[float]) -> Iterator[tuple[Support, Unit]]:
+        for unit, share in zip(self.evidence.units, shares, strict=True):
+            score = self._judged(said, unit, share)
+            if score >= THRESHOLD:
+                yield Support(unit.place, score), unit
+
+    def _judged(self, said: Said, unit: Unit, share: float) -> float:
+        """The share (below that of a quote), or 0 where something strict differs."""
+        if share < BORDERLINE or not agrees(said, unit, self.asked_scales):
+            return 0.0
+        news = replace(said, terms=said.terms - self.asked)
+        least = NEWS if share >= THRESHOLD else BORDERLINE
+        if (news.terms or said.numbers) and self._coverage(news, unit) < least:
+            return 0.0
+        if share < THRESHOLD and self.similarity is not None:
+            share = THRESHOLD if self.similarity(said.text, unit.text) >= SIMILAR else share
+        return min(share, 0.99)
+
+    def _coverage(self, said: Said, unit: Unit) -> float:
+        """The share of a claim's terms and numbers that a statement has: numbers are strict, so
+        they count as had. 0 if it has none itself."""
+        own = said.terms & unit.terms
+        if not own and not self._own_number(said, unit):
+            return 0.0
+        around = (said.terms & unit.context) - own
+        figures = len(said.numbers) * self.evidence.unseen
+        covered = figures + self._weight(own) + _CONTEXT * self._weight(around)
+        total = figures + self._weight(said.terms)
+        return covered / total if total else 0.0
+
+    def _weight(self, terms: Collection[str]) -> float:
+        idf, unseen = self.evidence.idf, self.evidence.unseen
+        return sum(idf.get(term, unseen) for term in terms)
+
+    def _own_number(self, said: Said, unit: Unit) -> bool:
+        return any(has_number(n, unit.numbers, unit, self.asked_scales) for n in said.numbers)
+
+    # ── two places ────────────────────────────────────────────────────────────────────────────
+
+    def _neighbours(self, said: Said, shares: Sequence[float]) -> tuple[Support, ...]:
+        """Two statements, one behind the other, that together hold what neither holds alone."""
+        best, score = None, 0.0
+        for (a, share_a), (b, share_b) in pairwise(zip(self.evidence.units, shares, strict=True)):
+            if share_a + share_b < PAIR_THRESHOLD or not _follows(a, b):
+                continue
+            both = joined(a, b)
+            found = self._judged(said, both, self._coverage(said, both))
+            if found > score:
+                best, score = (a, b), found
+        if best is None or score < PAIR_THRESHOLD:
+            return ()
+        first, second = (unit.place for unit in best)
+        if second.end - first.start <= QUOTE_LIMIT:
+            return (Support(replace(first, end=second.end), score),)
+        return Support(first, score), Support(second, score)
+
+    def _halves(self, said: Said) -> tuple[Support, ...]:
+        """For "revenue rose to 5 million and costs fell to 3 million", told in two places."""
+        for joint in _JOINT.finditer(said.text):
+            halves = [self._said(said.text[: joint.start()]), self._said(said.text[joint.end() :])]
+            if any(len(half.terms) + len(half.numbers) < _HALF for half in halves):
+                continue
+            found = [self._best(half) for half in halves]
+            if found[0] and found[1]:
+                return tuple(dict.fromkeys(support for support in found if support))
+        return ()
+
+    def _best(self, said: Said) -> Support | None:
+        shares = [self._coverage(said, unit) for unit in self.evidence.units]
+        found = (support for support, _ in self._lexical(said, shares))
+        return max(found, key=lambda support: support.score, default=None)
+
+
+def _follows(a: Unit, b: Unit) -> bool:
+    """Whether two sentences stand behind each other in one passage (rows say each its own)."""
+    together = (a.place.passage, a.place.page) == (b.place.passage, b.place.page)
+    return together and not a.head and not b.head and a.place.end <= b.place.start
+
+
+def _widened(match: Place, units: Sequence[Unit]) -> Place:
+    """The whole statements around a match, if they are not too long to quote."""
+    start = min(match.start, *(unit.place.start for unit in units))
+    end = max(match.end, *(unit.place.end for unit in units))
+    return replace(match, start=start, end=end) if end - start <= QUOTE_LIMIT else match
+
+
+def _touches(a: Place, b: Place) -> bool:
+    return a.page == b.page and a.start < b.end and b.start < a.end
