@@ -4,8 +4,9 @@
 
 First the operators of one layer as MLX's CPU backend computes them, at the shapes of a step of 128
 tokens in the middle of the prompt, times the layers and steps of the whole. Then mlx-lm's network
-and that of `rag/compute/cpu_llama.py` in turns: the prompt, then some tokens one by one. CPU-seconds are of
-all threads; those stay comparable on a busy machine. Prints tables, then one JSON line.
+and that of `rag/compute/cpu_llama.py` in turns: the prompt, then some tokens one by one.
+CPU-seconds are of all threads; those stay comparable on a busy machine. Prints tables, then one
+JSON line.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ class Scope:
     """Where to look: documents by name, path, id or glob (none: all), and a range of pages.
 
     `metadata` are (key, value): what the document says under the key must hold the value, in any
-    case. `since` and `until` are days, both included; for a document's day see rag.retrieval.filters.
+    case. `since` and `until` are days, both included; `rag.retrieval.filters` says what a
+    document's day is.
     """
 
     documents: tuple[str, ...] = ()

