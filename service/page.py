@@ -1,9 +1,10 @@
-"""The chat page: three files of our own, and the style of highlighted code."""
+"""The chat page: files of our own, as they are, and the style of highlighted code."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Annotated
 
 from fastapi import APIRouter, Request
@@ -16,10 +17,11 @@ from service.problems import Refused
 from service.security import COOKIE, COOKIE_DAYS, find_key, make_cookie, parse_keys
 
 router = APIRouter(include_in_schema=False)
+_WEB = files("service").joinpath("web")
 _TYPES = {
-    "app.js": "text/javascript; charset=utf-8",
-    "style.css": "text/css; charset=utf-8",
-    "icon.svg": "image/svg+xml",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
 
 
@@ -36,9 +38,10 @@ async def page() -> Response:
 async def static(name: str) -> Response:
     if name == "code.css":
         return Response(_code_style(), media_type="text/css", headers=_CACHED)
-    if name not in _TYPES:
+    suffix = PurePath(name).suffix
+    if suffix not in _TYPES or name not in _names():
         raise Refused(404, "no such file")
-    return _file(name, _TYPES[name])
+    return _file(name, _TYPES[suffix])
 
 
 @router.post("/login", status_code=204)
@@ -68,8 +71,13 @@ def _file(name: str, media_type: str) -> Response:
 
 
 @cache
+def _names() -> frozenset[str]:
+    return frozenset(entry.name for entry in _WEB.iterdir())
+
+
+@cache
 def _content(name: str) -> bytes:
-    return files("service").joinpath("web", name).read_bytes()
+    return _WEB.joinpath(name).read_bytes()
 
 
 @cache

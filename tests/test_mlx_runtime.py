@@ -62,7 +62,7 @@ def test_openblas_has_kernels_for_old_processors_too(processor: str) -> None:
 @linux_only
 def test_an_mlx_imported_too_early_is_reported_as_slow() -> None:
     used = fresh_process(
-        "import mlx.core; from rag import mlx_runtime as r; r.prepare(blas_threads=1);"
+        "import mlx.core; from rag.compute import mlx_runtime as r; r.prepare(blas_threads=1);"
         "print(r.blas(), r.blas_threads())"
     )
     assert used == "Blas(name='reference BLAS', path=None, fast=False) None"
@@ -70,7 +70,8 @@ def test_an_mlx_imported_too_early_is_reported_as_slow() -> None:
 
 @linux_only
 def test_a_worker_process_chooses_its_blas_threads() -> None:
-    code = "from rag import mlx_runtime as r; r.prepare(blas_threads=1); print(r.blas_threads())"
+    code = "from rag.compute import mlx_runtime as r; r.prepare(blas_threads=1);"
+    code += "print(r.blas_threads())"
     assert fresh_process(code) == "1"
 
 
@@ -133,12 +134,12 @@ print(r.blas_threads())
 @linux_only
 def test_blas_leaves_half_the_cores_unless_told_otherwise() -> None:
     code = (
-        "import os; from rag import mlx_runtime as r; r.prepare();"
+        "import os; from rag.compute import mlx_runtime as r; r.prepare();"
         "print(r.blas_threads() == max(1, len(os.sched_getaffinity(0)) // 2))"
     )
     assert fresh_process(code) == "True"
     told = "import os; os.environ['OPENBLAS_NUM_THREADS'] = '1';"
-    code = told + "from rag import mlx_runtime as r; r.prepare(); print(r.blas_threads())"
+    code = told + "from rag.compute import mlx_runtime as r; r.prepare(); print(r.blas_threads())"
     assert fresh_process(code) == "1"
 
 

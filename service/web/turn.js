@@ -1,0 +1,132 @@
+// A question and its answer, from the first dots to the sources.
+
+import { Problem } from "./api.js";
+import { failed } from "./dialogs.js";
+import { copied, el, icon, iconButton, plural, say, setHTML } from "./dom.js";
+import { openCitation, openHit } from "./viewer.js";
+
+export class Turn {
+  constructor(question) {
+    this.question = question;
+    this.id = null;
+    this.hits = [];
+    this.prose = el("div", { class: "prose" });
+    this.body = el("div", { class: "answer" });
+    this.asked = el("div", { class: "asked" });
+    this.node = el("li", { class: "turn" }, this.asked, this.body);
+    this.showQuestion();
+  }
+
+  showQuestion() {
+    this.asked.replaceChildren(
+      iconButton("edit", "Edit and send again", () => this.edit()),
+      el("div", { class: "bubble" }, el("span", { class: "hidden" }, "You: "), this.question));
+  }
+
+  edit() {
+    const area = el("textarea", { "aria-label": "Edit your question", maxlength: 20000 });
+    area.value = this.question;
+    const done = () => { this.showQuestion(); this.asked.querySelector("button").focus(); };
+    const again = () => { if (area.value.trim()) this.again(area.value.trim()); };
+    area.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") { event.stopPropagation(); done(); }
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); again(); }
+    });
+    this.asked.replaceChildren(el("div", { class: "rewrite" }, area, el("div", {},
+      el("button", { type: "button", class: "quiet", onclick: done }, "Cancel"),
+      el("button", { type: "button", class: "primary", onclick: again }, "Send again"))));
+    area.focus();
+  }
+
+  // Heard by ask.js, which asks; a turn knows only what it shows.
+  again(question = this.question) {
+    this.node.dispatchEvent(new CustomEvent("ask", { bubbles: true, detail: { question, turn: this } }));
+  }
+
+  doing(text) {
+    this.status ??= el("span");
+    this.status.textContent = text;
+    if (this.status.isConnected) return; // the dots go on beating
+    this.body.replaceChildren(el("p", { class: "doing" }, el("span", { class: "dots", "aria-hidden": "true" }, el("i"), el("i"), el("i")), this.status));
+  }
+
+  retrieved(hits) {
+    this.hits = hits;
+    const names = [...new Set(hits.map((hit) => hit.document.name))];
+    if (names.length) this.doing(`Reading ${plural(hits.length, "passage")} of ${names[0]}${names.length > 1 ? ` and ${names.length - 1} more` : ""}`);
+  }
+
+  // Documents that are read whole. A screen reader hears of each quarter, not of each page.
+  reading({ pages_done: done, pages_total: total }) {
+    const text = done < total ? `Read ${done.toLocaleString()} of ${plural(total, "page")}` : `Read ${plural(total, "page")}. Writing the answer`;
+    this.doing(text);
+    const quarter = Math.floor((4 * done) / total);
+    if (quarter !== this.quarter) say(text);
+    this.quarter = quarter;
+  }
+
+  write(html) {
+    setHTML(this.prose, html);
+    if (!this.prose.isConnected) this.body.replaceChildren(this.prose);
+    this.body.classList.add("writing");
+  }
+
+  finish(answer) {
+    this.answer = answer;
+    this.body.classList.remove("writing");
+    setHTML(this.prose, answer.html ?? "");
+    if (answer.refused) {
+      this.body.replaceChildren(this.refusal(answer), this.after(answer));
+      return;
+    }
+    for (const button of this.prose.querySelectorAll(".cite")) {
+      button.addEventListener("click", () => openCitation(answer.citations, Number(button.dataset.cite), button));
+    }
+    this.body.replaceChildren(this.prose, this.sources(answer), this.after(answer));
+  }
+
+  sources({ citations }) {
+    return el("div", { class: "sources", role: "group", "aria-label": "Sources" }, ...citations.map((citation) => {
+      const button = el("button", { type: "button", class: "source" }, el("b", {}, String(citation.number)),
+        el("span", {}, citation.document.title || citation.document.name), el("small", {}, `p. ${citation.page_label || citation.page}`));
+      button.addEventListener("click", () => openCitation(citations, citation.number, button));
+      return button;
+    }));
+  }
+
+  refusal(answer) {
+    const near = this.hits.slice(0, 3).map((hit) => el("button", { type: "button", onclick: (event) => openHit(hit, event.currentTarget) },
+      el("small", {}, `${hit.document.title || hit.document.name}, p. ${hit.chunk.first_page}`), el("span", {}, hit.chunk.text)));
+    // The answer lists the nearest passages as text; where they can be opened, that list is enough.
+    const told = el("div", { class: "prose" });
+    if (near.length) told.append(el("p", {}, answer.text.split("\n\n")[0]));
+    else setHTML(told, answer.html ?? "");
+    return el("div", { class: "card" }, icon("none"), el("h3", {}, "Not found in the documents"), told,
+      near.length ? el("div", { class: "near" }, el("h4", {}, "The nearest passages"), ...near) : null);
+  }
+
+  stopped(html) {
+    this.body.classList.remove("writing");
+    if (html) setHTML(this.prose, html);
+    const parts = this.prose.childNodes.length ? [this.prose] : [];
+    this.body.replaceChildren(...parts, this.after({ text: this.prose.textContent }, "Stopped. Not checked against the documents."));
+  }
+
+  fail(error) {
+    this.body.classList.remove("writing");
+    this.body.replaceChildren(el("div", { class: "card bad", role: "alert" }, icon("warn"), el("h3", {}, error.message),
+      error.hint ? el("p", {}, error.hint) : null,
+      el("button", { type: "button", class: "quiet", onclick: () => this.again() }, icon("retry"), "Try again")));
+  }
+
+  after(answer, note = "") {
+    const copy = iconButton("copy", "Copy the answer", async () => {
+      if (!await copied(answer.text)) return failed(new Problem({ detail: "The browser does not let the page copy", hint: "Select the text and copy it by hand." }));
+      copy.replaceChildren(icon("check"));
+      say("Copied");
+      setTimeout(() => copy.replaceChildren(icon("copy")), 1500);
+    });
+    const retry = iconButton("retry", "Answer again", () => this.again());
+    return el("div", { class: "after" }, answer.text ? copy : null, retry, el("span", { class: "meta" }, note || answer.model || ""));
+  }
+}
