@@ -53,6 +53,28 @@ def test_layout_is_asked_only_about_doubtful_pages(side_by_side: Path, tmp_path:
     assert parse(save(document, tmp_path / "table.pdf")).source == "text"
 
 
+def test_layout_that_fails_costs_itself_only(tmp_path: Path) -> None:
+    """A form field that is its own grandparent: the model asks for fields, the text does not."""
+    document = pymupdf.open()
+    page = document.new_page()
+    for i, name in enumerate(["Harbour", "Lighthouse", "Market", "Bridge", "Station"]):
+        page.insert_text((MARGIN, 200 + i * 30), f"{name} office")
+        page.insert_text((330 + i * 25, 200 + i * 30), f"{name} keeper")
+    widget = pymupdf.Widget()
+    widget.field_name, widget.field_type = "sign", pymupdf.PDF_WIDGET_TYPE_TEXT
+    widget.rect = pymupdf.Rect(72, 500, 300, 520)
+    page.add_widget(widget)
+    field, parent = next(page.widgets()).xref, document.get_new_xref()
+    above = document.get_new_xref()
+    common = "/FT/Tx/V(x)/Ff 0/DA(/Helv 0 Tf)"
+    document.update_object(parent, f"<</T(a){common}/Parent {above} 0 R>>")
+    document.update_object(above, f"<</T(b)/Parent {parent} 0 R>>")
+    document.xref_set_key(field, "Parent", f"{parent} 0 R")
+    read = parse(save(document, tmp_path / "circle.pdf"))
+    assert read.source == "text"
+    assert "Lighthouse keeper" in " ".join(read.text.split())
+
+
 def test_both_tiers_hold_the_same_letters(side_by_side: Path) -> None:
     assert letters(parse(side_by_side)) == letters(parse(side_by_side, layout=False))
 

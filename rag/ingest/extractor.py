@@ -21,7 +21,7 @@ __all__ = ["RECIPE", "Extracted", "Extractor"]
 
 # The rules of extraction and chunking. Bump it whenever their output changes: documents are then
 # extracted again.
-RECIPE = "1"
+RECIPE = "2"
 
 FILES_PER_WORKER = 200  # then a fresh process: whatever a file left behind goes
 _START_TIMEOUT = 120.0  # seconds to start Python and import PyMuPDF (1.5 s when all is well)

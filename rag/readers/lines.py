@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from rag.readers.hidden_text import hidden_test
@@ -46,7 +45,7 @@ class Line:
         return self.y1 - self.y0
 
 
-@dataclass
+@dataclass(slots=True)
 class RawPage:
     """A page as it was read. `direction` is that of most of its text: (1, 0) unless turned."""
 
@@ -60,13 +59,6 @@ class RawPage:
     image_share: float = (
         0.0  # of the page under images; looked up only where there is hardly any text
     )
-
-    @cached_property
-    def lines_span(self) -> tuple[float, float]:
-        """Top of the first line and bottom of the last."""
-        tops = [line.y0 for line in self.lines]
-        bottoms = [line.y1 for line in self.lines]
-        return min(tops, default=0.0), max(bottoms, default=0.0)
 
     def to_page(self, box: Box) -> Box:
         """A box of the reading frame in the coordinates of the page."""

@@ -10,10 +10,11 @@ from typing import Any
 from rag.errors import DamagedFile, EncryptedFile, LimitExceeded
 from rag.readers.hidden_text import covered_share, image_boxes
 from rag.readers.layout_model import is_doubtful, parts_by_regions
-from rag.readers.lines import Line, RawPage, read_page
+from rag.readers.lines import RawPage, read_page
 from rag.readers.page_builder import build_page
 from rag.readers.paragraphs import Paragraph, paragraphs_of
 from rag.readers.reading_order import Row, regions_of, rows_of
+from rag.readers.running_lines import Key
 from rag.readers.style_profile import Profile
 from rag.readers.tables import Table, split_tables
 from rag.types import Box, Page
@@ -81,20 +82,34 @@ class Reader:
         self._ahead: dict[int, RawPage] = {}
         self.unreadable: list[int] = []
         self.overlong: list[int] = []
-        step = max(1, self._count // _SAMPLE)
+        # An odd step: left and right pages may have running heads of their own.
+        step = max(1, self._count // _SAMPLE) | 1
         for index in range(0, self._count, step):
             self._ahead[index] = self._read(index)
         self.profile = Profile.of(list(self._ahead.values()))
+        self._told: set[Key] = set()  # running heads and feet of which one copy stands
 
     def pages(self) -> Iterator[Page]:
         for index in range(self._count):
             raw = self._ahead.pop(index, None) or self._read(index)
+            self._drop_repeated(raw)
             read = self._recognize(index, raw) if raw.image_share >= _SCAN_SHARE else None
             if read is None:
                 yield self._built(index, raw)
             else:  # font sizes that OCR guesses from boxes make no headings
                 profile = replace(self.profile, levels={})
                 yield build_page(read, parts_of(read, profile), profile, "ocr")
+
+    def _drop_repeated(self, raw: RawPage) -> None:
+        """Takes running heads and feet out, but for the first copy of each; and page numbers."""
+        kept = []
+        for line in raw.lines:
+            key = self.profile.running.key(line, raw)
+            if key is None or (key[0] and key not in self._told):
+                kept.append(line)
+            if key is not None:
+                self._told.add(key)
+        raw.lines = kept
 
     def _built(self, index: int, raw: RawPage) -> Page:
         """From the plain text, or by regions where its order is doubtful."""
@@ -104,7 +119,7 @@ class Reader:
         found = self._layout(self._document[index])
         if not found:
             return build_page(raw, parts, self.profile, "text")
-        parts = parts_by_regions(body_lines(raw, self.profile), found, self.profile)
+        parts = parts_by_regions(raw.lines, found, self.profile)
         return build_page(raw, parts, self.profile, "layout")
 
     def _recognize(self, index: int, raw: RawPage) -> RawPage | None:
@@ -119,8 +134,6 @@ class Reader:
             return None  # the picture cannot be drawn, or not within the limit on memory
 
     def _read(self, index: int) -> RawPage:
-        from pymupdf import mupdf
-
         empty = RawPage(index + 1, "", 0.0, 0.0, [])
         try:
             page = self._document[index]
@@ -131,7 +144,9 @@ class Reader:
             if sum(len(line.text) for line in raw.lines) < _SCAN_LETTERS:
                 raw.image_share = covered_share(page.rect, image_boxes(page))
             return raw
-        except (RuntimeError, ValueError, IndexError, mupdf.FzErrorBase) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # the edge to MuPDF: it costs this page only
             if "alloc" in str(error):
                 raise MemoryError from error
             if "cycle in page tree" in str(error):  # which page is which cannot be known
@@ -152,15 +167,10 @@ def _label(page: Any) -> str:
         return ""
 
 
-def body_lines(raw: RawPage, profile: Profile) -> list[Line]:
-    """Without the margins."""
-    return [line for line in raw.lines if not profile.is_margin(line, raw)]
-
-
 def parts_of(raw: RawPage, profile: Profile) -> list[Table | Paragraph]:
-    """The page's tables and paragraphs in reading order, without its margins."""
+    """The page's tables and paragraphs in reading order."""
     parts: list[Table | Paragraph] = []
-    for region in regions_of(body_lines(raw, profile)):
+    for region in regions_of(raw.lines):
         rows: list[Row] = []
         for part in split_tables(rows_of(region)):
             if isinstance(part, Table):
