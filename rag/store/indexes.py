@@ -11,7 +11,7 @@ from rag.store.connection import translated
 if TYPE_CHECKING:
     from lancedb.table import AsyncTable
 
-# Measured with benchmarks/vector_index.py (see benchmarks/LOG.md, "Vector index"). Vectors are
+# Measured with benchmarks/vector_index.py (benchmarks/LOG.md, "Search: time by size"). Vectors are
 # indexed once they fill a partition: even a single one, which leaves no row out, is searched in
 # memory and three times as fast as the table.
 ROWS_A_PARTITION = 4096
