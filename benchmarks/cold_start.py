@@ -9,6 +9,9 @@ beyond opening the chat model, which another process measures in the same round:
 passages and reading the prompt. Prints a table, the imports that take longest on the way to a
 search (`-X importtime`), then one JSON line.
 
+`--against TREE` runs every command in another checkout of this program too, in turn with this one,
+and adds what the other's median is more by.
+
 Byte code is kept from a first run that does not count, in a folder that goes afterwards. With
 `--no-bytecode` every process compiles all that it imports, as it does wherever
 PYTHONDONTWRITEBYTECODE is set.
@@ -66,13 +69,15 @@ class Start:
     found: float | None = None
 
 
-def run(arguments: Sequence[str], environment: Environment) -> Start:
-    """Raises SystemExit if the command fails (that nothing was found is an answer too)."""
+def run(arguments: Sequence[str], environment: Environment, tree: Path) -> Start:
+    """Runs the program of `tree`. Raises SystemExit if the command fails (that nothing was found is
+    an answer too)."""
     before, started = os.times(), time.perf_counter()
     first: dict[str, float] = {}
     with subprocess.Popen(
         [sys.executable, "-c", RAG, *arguments],
         env=environment,
+        cwd=tree,  # where "-c" imports from first
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as process:
@@ -132,25 +137,47 @@ def figures(starts: Sequence[Start]) -> dict[str, float]:
 
 
 def measure(args: argparse.Namespace) -> None:
-    where = ["--home", str(args.home), "--collection", args.collection]
+    where = ["--home", str(args.home.absolute()), "--collection", args.collection]
     search = [*where, "search", "--local", args.question]
     ask = [*where, "ask", "--local", "--json", "--max-tokens", "8", args.question]
     commands = {"--help": ["--help"], "search": search, "ask": ask}
+    trees = [Path(__file__).parents[1], *filter(None, [args.against])]
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         if args.no_bytecode:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
         for arguments in commands.values():
-            run(arguments, environment)  # keeps byte code, imports the models
-        starts: dict[str, list[Start]] = {name: [] for name in commands}
+            for tree in trees:
+                run(arguments, environment, tree)  # keeps byte code, imports the models
+        starts: dict[str, list[list[Start]]] = {name: [[] for _ in trees] for name in commands}
         loads: list[float] = []
         for repeat in range(args.repeats):
             tell(f"{repeat + 1}/{args.repeats}")
             loads.append(load_seconds(args.home, environment))
             for name, arguments in commands.items():
-                starts[name].append(run(arguments, environment))
-        report(starts, loads, imports(search, environment, 25), args)
+                for tree, own in zip(trees, starts[name], strict=True):
+                    own.append(run(arguments, environment, tree))
+        if args.against:
+            compare({name: (own[0], own[1]) for name, own in starts.items()})
+        own_starts = {name: own[0] for name, own in starts.items()}
+        report(own_starts, loads, imports(search, environment, 25), args)
+
+
+def compare(starts: Mapping[str, tuple[Sequence[Start], Sequence[Start]]]) -> None:
+    """Prints the medians of both trees and of their differences in the same round."""
+    rows: list[list[str]] = []
+    for name, (own, other) in starts.items():
+        for what in ("found", "first", "wall", "cpu"):
+            ours = [getattr(start, what) for start in own]
+            theirs = [getattr(start, what) for start in other]
+            if None in ours or None in theirs:
+                continue
+            more = [b - a for a, b in zip(ours, theirs, strict=True)]
+            cells = map(_seconds, (median(ours), median(theirs), median(more)))
+            less = sum(difference < 0 for difference in more)
+            rows.append([f"rag {name}, {what}", *cells, f"{less} of {len(more)}"])
+    show("Against the other tree, seconds", ["", "this", "other", "more", "other less"], rows)
 
 
 def report(
@@ -191,6 +218,7 @@ def main() -> None:
     parser.add_argument("--collection", default="default")
     parser.add_argument("--question", default="When was it founded, and by whom?")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--against", type=Path, help="another checkout, run in turn with this one")
     parser.add_argument(
         "--no-bytecode", action="store_true", help="compile all imports in every process"
     )

@@ -91,7 +91,7 @@ def test_lines_follow_the_order_of_the_regions() -> None:
 
 
 def test_lines_outside_all_regions_join_the_nearest(side_by_side: Path) -> None:
-    raw = read_page(pymupdf.open(side_by_side)[0], 1, "")
+    raw = read_page(pymupdf.open(side_by_side)[0], 1, "", lambda _span: False)
     parts = parts_by_regions(raw.lines, [("text", (0.0, 0.0, 10.0, 10.0))], Profile.of([raw]))
     found = sum(len(row.words) for p in parts if isinstance(p, Paragraph) for row in p.rows)
     assert found == sum(len(line.words) for line in raw.lines)

@@ -6,13 +6,11 @@ is too long is cut: a table between rows, a list between items, text where semch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from rag.ingest.chunk_header import Headers
-from rag.types import PAGE_BREAK, BlockKind, Chunk, Page, ParsedDocument
-
-CountTokens = Callable[[Sequence[str]], list[int]]
+from rag.ingest.chunk_header import CountTokens, Header, Headers
+from rag.types import PAGE_BREAK, Block, BlockKind, Chunk, Page, ParsedDocument
 
 _TINY = 6  # a fragment of less than 1/6 of the limit joins a neighbour
 _CAPTION = 8  # a text of less than 1/8 of the limit right above a table goes with it
@@ -26,8 +24,8 @@ class Piece:
     end: int
     tokens: int
     kind: BlockKind
-    path: tuple[str, ...]  # the headings above it, highest first
-    table_head: str = ""  # of a cut table: its caption and header row, not in this piece
+    header: Header
+    repeats_head: bool = False  # part of a cut table, whose caption and header row the header has
     first: bool = True  # of its block
 
 
@@ -52,47 +50,29 @@ def chunk_document(
 ) -> list[Chunk]:
     """Chunks in order; header and text together take at most `limit` tokens by count_tokens."""
     headers = Headers(document.title, limit=limit, count_tokens=count_tokens)
-    cutter = _Cutter(limit, count_tokens, headers)
+    cutter = _Cutter(limit, count_tokens)
     chunks: list[Chunk] = []
-    offset, path = 0, _Path()
+    offset = 0
     for page in document.pages:
-        pieces = cutter.pieces(page, path)
-        drafts = _merged(_packed(pieces, limit, headers), limit, headers)
-        chunks += [_chunk(draft, page, offset, headers) for draft in drafts]
+        blocks = headers.headed(page)
+        drafts = _merged(_packed(cutter.pieces(page, blocks), limit), limit)
+        chunks += [_chunk(draft, page, offset) for draft in drafts]
         offset += len(page.text) + len(PAGE_BREAK)
     return cutter.within_limit(chunks)
-
-
-class _Path:
-    """The headings that stand above the current place; it goes on from page to page."""
-
-    def __init__(self) -> None:
-        self._open: list[tuple[int, str]] = []
-
-    def enter(self, level: int, text: str) -> None:
-        self._open = [item for item in self._open if item[0] < level]
-        self._open.append((level, " ".join(text.split())))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(text for _, text in self._open)
 
 
 class _Cutter:
     """Blocks to pieces that fit."""
 
-    def __init__(self, limit: int, count_tokens: CountTokens, headers: Headers) -> None:
+    def __init__(self, limit: int, count_tokens: CountTokens) -> None:
         self._limit = limit
         self._count = count_tokens
-        self._headers = headers
 
-    def pieces(self, page: Page, path: _Path) -> list[Piece]:
-        counts = self._count([page.text[block.start : block.end] for block in page.blocks])
+    def pieces(self, page: Page, blocks: Sequence[tuple[Block, Header]]) -> list[Piece]:
+        counts = self._count([page.text[block.start : block.end] for block, _ in blocks])
         found: list[Piece] = []
-        for block, tokens in zip(page.blocks, counts, strict=True):
-            if block.kind == "heading":
-                path.enter(block.level, page.text[block.start : block.end])
-            piece = Piece(block.start, block.end, tokens, block.kind, path.names)
+        for (block, header), tokens in zip(blocks, counts, strict=True):
+            piece = Piece(block.start, block.end, tokens, block.kind, header)
             if tokens <= self._room(piece):
                 found.append(piece)
             else:
@@ -100,7 +80,7 @@ class _Cutter:
         return found
 
     def _room(self, piece: Piece) -> int:
-        return self._limit - self._headers.tokens(piece.path, piece.table_head)
+        return self._limit - piece.header.tokens
 
     def _cut(self, text: str, piece: Piece, above: Piece | None) -> list[Piece]:
         if piece.kind == "table":
@@ -110,18 +90,24 @@ class _Cutter:
         return self._cut_text(text, piece)
 
     def _cut_table(self, text: str, piece: Piece, above: Piece | None) -> list[Piece]:
-        """Between rows. Every cut after the first carries caption and header row as its head."""
+        """Between rows. Every cut after the first has caption and header row in its header."""
         lines = _line_spans(text, piece.start, piece.end)
         if len(lines) < 4:
             return self._cut_lines(text, piece)
         caption = text[above.start : above.end] if above and self._is_caption(above) else ""
         head = "\n".join(filter(None, [caption, text[lines[0][0] : lines[0][1]]]))
-        if self._headers.tokens(piece.path, head) > self._limit // 2:
-            head = ""
-        following = replace(piece, table_head=head)
+        header = self._extended(piece.header, head)
+        following = replace(piece, header=header, repeats_head=header is not piece.header)
         top = (lines[0][0], lines[2][1])  # header row, rule and first body row stay together
         pieces = self._fill(text, [top, *lines[3:]], following)
-        return [replace(pieces[0], table_head=""), *(replace(p, first=False) for p in pieces[1:])]
+        first = replace(pieces[0], header=piece.header, repeats_head=False)
+        return [first, *(replace(p, first=False) for p in pieces[1:])]
+
+    def _extended(self, header: Header, head: str) -> Header:
+        """The header with the head of a table under it, unless that takes half of the limit."""
+        text = "\n".join(filter(None, [header.text, head]))
+        tokens = self._count([text])[0]
+        return header if tokens > self._limit // 2 else Header(text, tokens)
 
     def _is_caption(self, piece: Piece) -> bool:
         return piece.kind == "text" and piece.tokens <= self._limit // _CAPTION
@@ -195,33 +181,33 @@ def _line_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
     return spans
 
 
-def _packed(pieces: Iterable[Piece], limit: int, headers: Headers) -> list[_Draft]:
+def _packed(pieces: Iterable[Piece], limit: int) -> list[_Draft]:
     drafts: list[_Draft] = []
     for piece in pieces:
         draft = drafts[-1] if drafts else None
-        if draft is not None and _joins(draft, piece, limit, headers):
+        if draft is not None and _joins(draft, piece, limit):
             draft.pieces.append(piece)
             continue
         new = _Draft([piece])
         if draft is not None and piece.kind != "heading":
-            _take_captions(draft, new, limit, headers)
+            _take_captions(draft, new, limit)
             if not draft.pieces:
                 drafts.pop()
         drafts.append(new)
     return drafts
 
 
-def _joins(draft: _Draft, piece: Piece, limit: int, headers: Headers) -> bool:
+def _joins(draft: _Draft, piece: Piece, limit: int) -> bool:
     """Within one section, with room left; what follows a table's head belongs under that head."""
     last = draft.pieces[-1]
-    if piece.table_head or last.table_head:
+    if piece.repeats_head or last.repeats_head:
         return False
     if piece.kind == "heading" and last.kind != "heading":
         return False
-    return draft.tokens + piece.tokens + headers.tokens(piece.path) <= limit
+    return draft.tokens + piece.tokens + piece.header.tokens <= limit
 
 
-def _take_captions(draft: _Draft, new: _Draft, limit: int, headers: Headers) -> None:
+def _take_captions(draft: _Draft, new: _Draft, limit: int) -> None:
     """Headings, and a caption if a table follows, move to the chunk of what they stand above."""
     head = new.pieces[0]
     if not head.first:
@@ -231,38 +217,38 @@ def _take_captions(draft: _Draft, new: _Draft, limit: int, headers: Headers) -> 
         caption = head.kind == "table" and last.kind == "text" and last.tokens <= limit // _CAPTION
         if not (last.kind == "heading" or (caption and len(new.pieces) == 1)):
             return
-        if new.tokens + last.tokens + headers.tokens(head.path) > limit:
+        if new.tokens + last.tokens + head.header.tokens > limit:
             return
         new.pieces.insert(0, draft.pieces.pop())
 
 
-def _merged(drafts: Sequence[_Draft], limit: int, headers: Headers) -> list[_Draft]:
+def _merged(drafts: Sequence[_Draft], limit: int) -> list[_Draft]:
     """Tiny drafts join the one before, else the one after."""
     merged: list[_Draft] = []
     for draft in drafts:
         last = merged[-1] if merged else None
-        if last is not None and _may_merge(last, draft, limit, headers):
+        if last is not None and _may_merge(last, draft, limit):
             last.pieces.extend(draft.pieces)
         else:
             merged.append(draft)
     return merged
 
 
-def _may_merge(one: _Draft, other: _Draft, limit: int, headers: Headers) -> bool:
+def _may_merge(one: _Draft, other: _Draft, limit: int) -> bool:
     if min(one.tokens, other.tokens) * _TINY > limit:
         return False
-    if any(piece.table_head for piece in (*one.pieces, *other.pieces)):
+    if any(piece.repeats_head for piece in (*one.pieces, *other.pieces)):
         return False
     lead = max(one, other, key=lambda draft: draft.tokens).lead
-    return one.tokens + other.tokens + headers.tokens(lead.path) <= limit
+    return one.tokens + other.tokens + lead.header.tokens <= limit
 
 
-def _chunk(draft: _Draft, page: Page, offset: int, headers: Headers) -> Chunk:
+def _chunk(draft: _Draft, page: Page, offset: int) -> Chunk:
     lead = draft.lead
     start, end = draft.pieces[0].start, draft.pieces[-1].end
     return Chunk(
         text=page.text[start:end],
-        header=headers.text(lead.path, lead.table_head),
+        header=lead.header.text,
         start=offset + start,
         end=offset + end,
         first_page=page.number,

@@ -12,7 +12,8 @@ from typing import IO
 from rag import worker_process
 from rag.errors import DamagedFile, ExtractionError, LimitExceeded
 from rag.ingest.chunking import chunk_document
-from rag.ingest.messages import Extracted, Failed, MoreTime, Ready, Setup, Task, Work
+from rag.ingest.messages import Extracted, Failed, MoreTime, Ready, Setup, Task
+from rag.readers.base import ExtraWork
 from rag.readers.document import parse_document
 
 
@@ -69,7 +70,7 @@ class _Clock:
         _limit_cpu(self._limit)
 
     @contextmanager
-    def extra(self, seconds: float, work: Work) -> Iterator[None]:
+    def extra(self, seconds: float, work: ExtraWork) -> Iterator[None]:
         """Up to so many seconds on top for what is done inside; the parent is told."""
         self._extend(seconds, work)
         started = time.monotonic()
@@ -78,7 +79,7 @@ class _Clock:
         finally:
             self._extend(min(time.monotonic() - started, seconds) - seconds, "")
 
-    def _extend(self, seconds: float, work: Work) -> None:
+    def _extend(self, seconds: float, work: ExtraWork) -> None:
         self._limit += seconds
         _limit_cpu(self._limit)
         worker_process.write(self._results, MoreTime(seconds, work))

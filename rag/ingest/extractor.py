@@ -14,7 +14,8 @@ from typing import Self
 
 from rag.config import Extraction, Settings
 from rag.errors import DamagedFile, ExtractionError, LimitExceeded
-from rag.ingest.messages import Extracted, Failed, MoreTime, Setup, Task, Work
+from rag.ingest.messages import Extracted, Failed, MoreTime, Setup, Task
+from rag.readers.base import ExtraWork
 from rag.worker_process import Process, named
 
 __all__ = ["RECIPE", "Extracted", "Extractor"]
@@ -120,7 +121,7 @@ class _Worker:
     def __init__(self) -> None:
         self._process: Process | None = None
         self.files = 0
-        self.work: Work = ""  # the dearer work that it does just now
+        self.work: ExtraWork = ""  # the dearer work that it does just now
 
     @property
     def started(self) -> bool:

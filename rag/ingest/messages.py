@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from rag.config import Extraction
 from rag.errors import ExtractionError
+from rag.readers.base import ExtraWork
 from rag.types import Chunk, ParsedDocument
-
-Work = Literal["", "ocr", "layout"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class MoreTime:
     """
 
     seconds: float
-    work: Work
+    work: ExtraWork
 
 
 @dataclass(frozen=True, slots=True)

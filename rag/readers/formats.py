@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from rag.errors import DamagedFile, UnsupportedFile
+from rag.readers.base import Content
 from rag.readers.packed_words import PackedWords
 from rag.types import Block, BlockKind, Page
 
@@ -72,6 +73,13 @@ def _readable(head: bytes) -> bool:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return True
     return not any(byte < 9 or 13 < byte < 27 for byte in head)
+
+
+def read_text(path: Path, *, markdown: bool) -> Content:
+    """A text file. Raises OSError."""
+    text, warning = decode(path.read_bytes())
+    pages = text_pages(text, markdown=markdown)
+    return Content(tuple(pages), warnings=(warning,) if warning else ())
 
 
 def decode(data: bytes) -> tuple[str, str]:

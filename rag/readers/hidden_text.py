@@ -6,8 +6,8 @@ alike and are wanted: white text on a dark ground, and the text layer that OCR p
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from rag.types import Box
@@ -17,27 +17,34 @@ _SCAN_SHARE = 0.5  # of the page under images: then transparent text is a scan's
 _WHITE = 0xFFFFFF
 
 
-def hidden_test(page: Any) -> Callable[[dict[str, Any]], bool]:
-    """A test for spans of this pymupdf page. What is drawn behind is looked up only when needed."""
+class Backdrop:
+    """What is drawn behind the text of a pymupdf page; looked up only when needed."""
 
-    @cache
-    def images() -> list[Box]:
-        return image_boxes(page)
+    def __init__(self, page: Any) -> None:
+        self._page = page
 
-    @cache
-    def grounds() -> list[Box]:
-        return _fills(page) + images()
-
-    def is_hidden(span: dict[str, Any]) -> bool:
+    def hides(self, span: Mapping[str, Any]) -> bool:
+        """Whether no reader sees this span of text."""
         if span["size"] < MIN_SIZE:
             return True
         if span["alpha"] == 0:
-            return covered_share(page.rect, images()) < _SCAN_SHARE
+            return self.image_share < _SCAN_SHARE
         if span["color"] == _WHITE:
-            return not any(_holds(box, span["bbox"]) for box in grounds())
+            return not any(_holds(box, span["bbox"]) for box in self._grounds)
         return False
 
-    return is_hidden
+    @cached_property
+    def image_share(self) -> float:
+        """The share of the page's area under its images, 0 to 1."""
+        return covered_share(self._page.rect, self._images)
+
+    @cached_property
+    def _images(self) -> list[Box]:
+        return image_boxes(self._page)
+
+    @cached_property
+    def _grounds(self) -> list[Box]:
+        return _fills(self._page) + self._images
 
 
 def image_boxes(page: Any) -> list[Box]:

@@ -8,11 +8,14 @@ words, their boxes and the columns of tables remain ours.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+from rag.config import Extraction
+from rag.readers.base import ExtraTime
 from rag.readers.lines import Line, RawPage
 from rag.readers.paragraphs import Paragraph, paragraphs_of
 from rag.readers.reading_order import rows_of
@@ -27,6 +30,28 @@ _ALIGNED = 4.0  # points
 _MAX_LINES = 400  # the model's time grows with the square of what is on the page
 
 Part = Table | Paragraph
+# pymupdf page → (class, box) of its regions in reading order; none where it may not be asked.
+Layout = Callable[[Any], list[tuple[str, Box]]]
+
+
+def layout_within(limits: Extraction, extra: ExtraTime) -> Layout | None:
+    """Layout analysis, until it took as long for one file as the plain text may take; None where it
+    is off."""
+    if not limits.layout:
+        return None
+    left = limits.timeout_s
+
+    def read(page: Any) -> list[tuple[str, Box]]:
+        nonlocal left
+        if left <= 0:
+            return []
+        started = time.monotonic()
+        with extra(SECONDS_PER_PAGE, "layout"):
+            found = regions(page)
+        left -= time.monotonic() - started
+        return found
+
+    return read
 
 
 def is_doubtful(parts: Sequence[Part], raw: RawPage) -> bool:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rag.readers.hidden_text import hidden_test
 from rag.types import Box
 
 # x0, y0, x1, y1, text; in the reading frame, where lines run from left to right.
 RawWord = tuple[float, float, float, float, str]
+# A span of pymupdf's text → whether no reader sees it.
+IsHidden = Callable[[Mapping[str, Any]], bool]
 
 _JUNK = re.compile("[\x00-\x08\x0b-\x1f\u200b-\u200d\u2060\ufeff\ufffd]")
 _LEADERS = re.compile(r"(?:\.\s*){4,}|…+|_{3,}|·{3,}")
@@ -68,8 +69,8 @@ class RawPage:
         return _turned(box, dx, -dy)
 
 
-def read_page(page: Any, number: int, label: str) -> RawPage:
-    """Reads a pymupdf page. Hidden text (transparent, white on nothing, tiny) is left out."""
+def read_page(page: Any, number: int, label: str, is_hidden: IsHidden) -> RawPage:
+    """Reads a pymupdf page, without its hidden text."""
     import pymupdf
 
     flags = (
@@ -77,7 +78,6 @@ def read_page(page: Any, number: int, label: str) -> RawPage:
     )
     textpage = page.get_textpage(flags=flags)
     words = _words_by_line(textpage.extractWORDS())
-    is_hidden = hidden_test(page)
     lines: list[tuple[tuple[float, float], Line]] = []
     blocks = [block for block in textpage.extractDICT()["blocks"] if block["type"] == 0]
     for block_no, block in enumerate(blocks):
@@ -98,9 +98,7 @@ def _words_by_line(words: list[tuple[Any, ...]]) -> dict[tuple[int, int], list[R
     return found
 
 
-def _line(
-    raw: dict[str, Any], words: list[RawWord], is_hidden: Callable[[dict[str, Any]], bool]
-) -> Line | None:
+def _line(raw: dict[str, Any], words: list[RawWord], is_hidden: IsHidden) -> Line | None:
     if not words:
         return None
     spans = [span for span in raw["spans"] if span["text"].strip()]

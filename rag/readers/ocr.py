@@ -8,9 +8,12 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from rag.config import Extraction
+from rag.readers.base import ExtraTime
 from rag.readers.lines import Line, RawPage, RawWord
 
 SECONDS_PER_PAGE = 60.0  # at most; a page takes about one
@@ -28,6 +31,26 @@ _DIRECTIONS = {0: _UPRIGHT, 90: (0.0, -1.0), 180: (-1.0, 0.0), 270: (0.0, 1.0)}
 def tesseract() -> str | None:
     """The command, if it is installed."""
     return shutil.which("tesseract")
+
+
+# (pymupdf page, the page as read without OCR) → the page as OCR reads it, or None.
+Ocr = Callable[[Any, RawPage], RawPage | None]
+
+
+def ocr_within(limits: Extraction, extra: ExtraTime) -> Ocr | None:
+    """OCR that asks for its time page by page; None where it is off or not installed."""
+    if not limits.ocr or tesseract() is None:
+        return None
+    from pymupdf import mupdf
+
+    def read(page: Any, raw: RawPage) -> RawPage | None:
+        with extra(SECONDS_PER_PAGE, "ocr"):
+            try:
+                return recognize(page, raw, limits.ocr_language)
+            except (RuntimeError, ValueError, MemoryError, mupdf.FzErrorBase):
+                return None  # the picture cannot be drawn, or not within the limit on memory
+
+    return read
 
 
 def recognize(page: Any, raw: RawPage, language: str) -> RawPage | None:

@@ -1,152 +1,67 @@
-"""The text of a page, word by word, with the place of every word and block in it."""
+"""A page as it was read to the Page of a document: its order, its structure, its text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from rag.readers.lines import RawPage, RawWord
-from rag.readers.packed_words import PackedWords
-from rag.readers.paragraphs import Paragraph
-from rag.readers.reading_order import Cell, Row
+from rag.readers.layout_model import Layout, Part, is_doubtful, parts_by_regions
+from rag.readers.lines import RawPage
+from rag.readers.ocr import Ocr
+from rag.readers.page_text import write_page
+from rag.readers.paragraphs import paragraphs_of
+from rag.readers.reading_order import Row, regions_of, rows_of
 from rag.readers.style_profile import Profile
-from rag.readers.tables import Table
-from rag.types import Block, Box, Page, PageSource
+from rag.readers.tables import Table, split_tables
+from rag.types import Box, Page, PageSource
 
-_BREAK = "\n\n"  # between blocks
-_HYPHENS = ("-", "\xad", "‐")
-
-
-class PageText:
-    """Builds one Page. Words are appended in reading order; offsets are exact by construction."""
-
-    def __init__(self, raw: RawPage, profile: Profile, *, to_page: Callable[[Box], Box]) -> None:
-        self._raw = raw
-        self._profile = profile
-        self._to_page = to_page
-        self._parts: list[str] = []
-        self._length = 0
-        self._words: list[tuple[int, int, Box]] = []
-        self._blocks: list[Block] = []
-
-    def page(self, source: PageSource) -> Page:
-        raw = self._raw
-        return Page(
-            number=raw.number,
-            label=raw.label,
-            text="".join(self._parts),
-            blocks=tuple(self._blocks),
-            words=PackedWords(self._words),
-            width=raw.width,
-            height=raw.height,
-            source=source if self._blocks else "empty",
-        )
-
-    def add_paragraph(self, paragraph: Paragraph) -> None:
-        """A list item right after another becomes part of the same list."""
-        last = self._blocks[-1] if self._blocks else None
-        joins = paragraph.kind == "list" and last is not None and last.kind == "list"
-        start = self._begin("\n" if joins else _BREAK)
-        first = len(self._words)
-        self._add_rows([row.words for row in paragraph.rows])
-        box = self._box(first)
-        if joins and last is not None:
-            start, box = last.start, _union([last.box, box])
-            self._blocks.pop()
-        self._blocks.append(Block(paragraph.kind, start, self._length, box, paragraph.level))
-
-    def add_table(self, table: Table) -> None:
-        """As Markdown: one header row (empty where the table has none), a rule, the body."""
-        start = self._begin(_BREAK)
-        first = len(self._words)
-        columns = len(table.body[0])
-        self._add_cells(table.header or [[] for _ in range(columns)])
-        self._append("\n|" + "-|" * columns)
-        for row in table.body:
-            self._append("\n")
-            self._add_cells(row)
-        self._blocks.append(Block("table", start, self._length, self._box(first)))
-
-    def _begin(self, separator: str) -> int:
-        if self._length:
-            self._append(separator)
-        return self._length
-
-    def _append(self, text: str) -> None:
-        self._parts.append(text)
-        self._length += len(text)
-
-    def _add_word(self, word: RawWord, text: str) -> None:
-        start = self._length
-        self._append(text)
-        self._words.append((start, self._length, self._to_page(word[:4])))
-
-    def _add_cells(self, cells: Sequence[Sequence[Cell]]) -> None:
-        self._append("|")
-        for column in cells:
-            for cell in column:
-                for word in cell.words:
-                    self._append(" ")
-                    self._add_word(word, word[4])
-            self._append(" |")
-
-    def _add_rows(self, rows: Sequence[Sequence[RawWord]]) -> None:
-        """Running text: words part by a space, but for those hyphenated over two rows."""
-        glued = True
-        for i, row in enumerate(rows):
-            following = rows[i + 1][0][4] if i + 1 < len(rows) else ""
-            for j, word in enumerate(row):
-                if not (glued or (j == 0 and self._ends_dense() and _is_dense(word[4][0]))):
-                    self._append(" ")
-                text, glued = word[4], False
-                if j == len(row) - 1:
-                    text, glued = self._before_break(text, following)
-                self._add_word(word, text)
-
-    def _before_break(self, text: str, following: str) -> tuple[str, bool]:
-        """The last word of a row as it is written, and whether the next word joins it."""
-        if len(text) < 3 or not text.endswith(_HYPHENS) or not following[:1].islower():
-            return text, False
-        stem, rest = text[:-1], following.lower().strip(".,;:()”’")
-        known = self._profile.words
-        compound = "-" in stem or (
-            f"{stem}-{rest}".lower() in known and (stem + rest).lower() not in known
-        )
-        if text.endswith("\xad") or not compound:
-            return stem, True
-        return text, True
-
-    def _ends_dense(self) -> bool:
-        return bool(self._parts) and _is_dense(self._parts[-1][-1:])
-
-    def _box(self, first: int) -> Box:
-        return _union([box for _, _, box in self._words[first:]])
+_SCAN_SHARE = 0.5  # a page with hardly any text, and images over this share of it, is a scan
 
 
-def _is_dense(char: str) -> bool:
-    """Scripts written without spaces between words (Chinese, Japanese)."""
-    return (
-        "\u3000" <= char <= "\u30ff" or "\u3400" <= char <= "\u9fff" or "\uff00" <= char <= "\uffef"
-    )
+@dataclass(frozen=True, slots=True)
+class PageBuilder:
+    """Builds the pages of one open pymupdf document, with OCR and layout analysis where it may."""
+
+    document: Any
+    profile: Profile
+    ocr: Ocr | None
+    layout: Layout | None
+
+    def build(self, raw: RawPage) -> Page:
+        """From the plain text; by OCR if it is a scan, by regions where its order is doubtful."""
+        profile: Profile = self.profile
+        source: PageSource = "text"
+        if (read := self._recognized(raw)) is not None:
+            # Font sizes that OCR guesses from boxes make no headings.
+            raw, profile, source = read, replace(profile, levels={}), "ocr"
+        parts = parts_of(raw, profile)
+        if source == "text" and (regions := self._regions(raw, parts)):
+            parts, source = parts_by_regions(raw.lines, regions, profile), "layout"
+        return write_page(raw, parts, profile, source)
+
+    def _recognized(self, raw: RawPage) -> RawPage | None:
+        if self.ocr is None or raw.image_share < _SCAN_SHARE:
+            return None
+        return self.ocr(self.document[raw.number - 1], raw)
+
+    def _regions(self, raw: RawPage, parts: Sequence[Part]) -> list[tuple[str, Box]]:
+        if self.layout is None or not is_doubtful(parts, raw):
+            return []
+        return self.layout(self.document[raw.number - 1])
 
 
-def _union(boxes: Sequence[Box]) -> Box:
-    return (
-        min(box[0] for box in boxes),
-        min(box[1] for box in boxes),
-        max(box[2] for box in boxes),
-        max(box[3] for box in boxes),
-    )
-
-
-def build_page(
-    raw: RawPage, parts: Sequence[Table | Paragraph], profile: Profile, source: PageSource
-) -> Page:
-    """The Page made of these parts in this order."""
-    text = PageText(raw, profile, to_page=raw.to_page)
-    asides = [Paragraph("text", [Row([line])]) for line in raw.asides]
-    for part in (*parts, *asides):
-        if isinstance(part, Table):
-            text.add_table(part)
-        else:
-            text.add_paragraph(part)
-    return text.page(source)
+def parts_of(raw: RawPage, profile: Profile) -> list[Part]:
+    """The page's tables and paragraphs in reading order."""
+    parts: list[Part] = []
+    for region in regions_of(raw.lines):
+        rows: list[Row] = []
+        region_rows = rows_of(region)
+        for part in split_tables(region_rows):
+            if isinstance(part, Table):
+                parts += [*paragraphs_of(rows, profile), part]
+                rows = []
+            else:
+                rows.append(part)
+        parts += paragraphs_of(rows, profile)
+    return parts

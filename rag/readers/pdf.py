@@ -1,34 +1,43 @@
-"""A PDF to pages: one pass over each page's content, then order, structure and text from that."""
+"""A PDF, or what else PyMuPDF opens, to pages: one pass over the content of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rag.config import Extraction
 from rag.errors import DamagedFile, EncryptedFile, LimitExceeded
-from rag.readers.hidden_text import covered_share, image_boxes
-from rag.readers.layout_model import is_doubtful, parts_by_regions
+from rag.readers.base import Content, ExtraTime
+from rag.readers.hidden_text import Backdrop
+from rag.readers.layout_model import Layout, layout_within
 from rag.readers.lines import RawPage, read_page
-from rag.readers.page_builder import build_page
-from rag.readers.paragraphs import Paragraph, paragraphs_of
-from rag.readers.reading_order import Row, regions_of, rows_of
-from rag.readers.running_lines import Key
+from rag.readers.ocr import Ocr, ocr_within
+from rag.readers.page_builder import PageBuilder
+from rag.readers.running_lines import Repeats
 from rag.readers.style_profile import Profile
-from rag.readers.tables import Table, split_tables
-from rag.types import Box, Page
-
-# (pymupdf page, the page as read without OCR) → the page as OCR reads it, or None.
-Ocr = Callable[[Any, RawPage], RawPage | None]
-# pymupdf page → (class, box) of its regions in reading order; none where it may not be asked.
-Layout = Callable[[Any], list[tuple[str, Box]]]
+from rag.types import Page
 
 # Bytes of one page's drawing instructions; a page of text has some 50 kB, a detailed map 20 MB.
 _MAX_CONTENT = 64 * 2**20
-_SCAN_LETTERS = 20  # a page with less text than this,
-_SCAN_SHARE = 0.5  # and images over this share of it, is a scan
+_SCAN_LETTERS = 20  # a page with less text than this may be a scan
 _SAMPLE = 200  # pages read ahead to learn what the document's pages have in common
+
+
+def read_pdf(path: Path, limits: Extraction, *, password: str | None, extra: ExtraTime) -> Content:
+    """A file that PyMuPDF lays out into pages. Raises ExtractionError subclasses."""
+    document = open_document(path, password=password, max_pages=limits.max_pages)
+    with document:
+        reader = Reader(
+            document, ocr=ocr_within(limits, extra), layout=layout_within(limits, extra)
+        )
+        pages = tuple(reader.pages())
+        if len(reader.unreadable) == len(pages):
+            raise DamagedFile(f"{path.name}: none of its {len(pages)} pages can be read")
+        if len(reader.overlong) == len(pages):
+            raise LimitExceeded(f"{path.name}: its pages hold more drawing than is read")
+        metadata = {key: str(value) for key, value in (document.metadata or {}).items() if value}
+        return Content(pages, metadata.get("title", ""), metadata, reader.warnings)
 
 
 def open_document(path: Path, *, password: str | None, max_pages: int) -> Any:
@@ -74,64 +83,34 @@ class Reader:
     def __init__(
         self, document: Any, *, ocr: Ocr | None = None, layout: Layout | None = None
     ) -> None:
-        self._layout = layout
         self._document = document
         self._ocr = ocr
+        self._layout = layout
         self._name = Path(document.name).name
-        self._count = int(document.page_count)
-        self._ahead: dict[int, RawPage] = {}
         self.unreadable: list[int] = []
         self.overlong: list[int] = []
-        # An odd step: left and right pages may have running heads of their own.
-        step = max(1, self._count // _SAMPLE) | 1
-        for index in range(0, self._count, step):
-            self._ahead[index] = self._read(index)
-        self.profile = Profile.of(list(self._ahead.values()))
-        self._told: set[Key] = set()  # running heads and feet of which one copy stands
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to tell of the pages that were left out."""
+        left_out = {
+            "pages that cannot be read": self.unreadable,
+            "pages with more drawing than is read": self.overlong,
+        }
+        return tuple(f"{why}: {_listed(pages)}" for why, pages in left_out.items() if pages)
 
     def pages(self) -> Iterator[Page]:
-        for index in range(self._count):
-            raw = self._ahead.pop(index, None) or self._read(index)
-            self._drop_repeated(raw)
-            read = self._recognize(index, raw) if raw.image_share >= _SCAN_SHARE else None
-            if read is None:
-                yield self._built(index, raw)
-            else:  # font sizes that OCR guesses from boxes make no headings
-                profile = replace(self.profile, levels={})
-                yield build_page(read, parts_of(read, profile), profile, "ocr")
-
-    def _drop_repeated(self, raw: RawPage) -> None:
-        """Takes running heads and feet out, but for the first copy of each; and page numbers."""
-        kept = []
-        for line in raw.lines:
-            key = self.profile.running.key(line, raw)
-            if key is None or (key[0] and key not in self._told):
-                kept.append(line)
-            if key is not None:
-                self._told.add(key)
-        raw.lines = kept
-
-    def _built(self, index: int, raw: RawPage) -> Page:
-        """From the plain text, or by regions where its order is doubtful."""
-        parts = parts_of(raw, self.profile)
-        if self._layout is None or not is_doubtful(parts, raw):
-            return build_page(raw, parts, self.profile, "text")
-        found = self._layout(self._document[index])
-        if not found:
-            return build_page(raw, parts, self.profile, "text")
-        parts = parts_by_regions(raw.lines, found, self.profile)
-        return build_page(raw, parts, self.profile, "layout")
-
-    def _recognize(self, index: int, raw: RawPage) -> RawPage | None:
-        """What OCR sees on a scanned page, or None where it cannot be had."""
-        if self._ocr is None:
-            return None
-        from pymupdf import mupdf
-
-        try:
-            return self._ocr(self._document[index], raw)
-        except (RuntimeError, ValueError, MemoryError, mupdf.FzErrorBase):
-            return None  # the picture cannot be drawn, or not within the limit on memory
+        count = int(self._document.page_count)
+        # An odd step: left and right pages may have running heads of their own.
+        step = max(1, count // _SAMPLE) | 1
+        ahead = {index: self._read(index) for index in range(0, count, step)}
+        profile = Profile.of(list(ahead.values()))
+        repeats = Repeats(profile.running)
+        builder = PageBuilder(self._document, profile, self._ocr, self._layout)
+        for index in range(count):
+            raw = ahead.pop(index, None) or self._read(index)
+            raw.lines = repeats.dropped(raw)
+            yield builder.build(raw)
 
     def _read(self, index: int) -> RawPage:
         empty = RawPage(index + 1, "", 0.0, 0.0, [])
@@ -140,9 +119,10 @@ class Reader:
             if self._document.is_pdf and len(page.read_contents()) > _MAX_CONTENT:
                 self.overlong.append(index + 1)
                 return empty
-            raw = read_page(page, index + 1, _label(page))
+            label, backdrop = _label(page), Backdrop(page)
+            raw = read_page(page, index + 1, label, backdrop.hides)
             if sum(len(line.text) for line in raw.lines) < _SCAN_LETTERS:
-                raw.image_share = covered_share(page.rect, image_boxes(page))
+                raw.image_share = backdrop.image_share
             return raw
         except MemoryError:
             raise
@@ -167,16 +147,6 @@ def _label(page: Any) -> str:
         return ""
 
 
-def parts_of(raw: RawPage, profile: Profile) -> list[Table | Paragraph]:
-    """The page's tables and paragraphs in reading order."""
-    parts: list[Table | Paragraph] = []
-    for region in regions_of(raw.lines):
-        rows: list[Row] = []
-        for part in split_tables(rows_of(region)):
-            if isinstance(part, Table):
-                parts += [*paragraphs_of(rows, profile), part]
-                rows = []
-            else:
-                rows.append(part)
-        parts += paragraphs_of(rows, profile)
-    return parts
+def _listed(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:10]))
+    return shown if len(numbers) <= 10 else f"{shown} and {len(numbers) - 10} more"

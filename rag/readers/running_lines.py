@@ -65,6 +65,26 @@ class RunningLines:
         return next((key for key in _keys(line, page) if key in self.keys), None)
 
 
+class Repeats:
+    """The running lines of one document of which a copy stands already. Give it pages in order."""
+
+    def __init__(self, running: RunningLines) -> None:
+        self._running = running
+        self._told: set[Key] = set()
+
+    def dropped(self, page: RawPage) -> list[Line]:
+        """The page's lines without running heads and feet, but for the first copy of each, and
+        without page numbers."""
+        kept = []
+        for line in page.lines:
+            key = self._running.key(line, page)
+            if key is None or (key[0] and key not in self._told):
+                kept.append(line)
+            if key is not None:
+                self._told.add(key)
+        return kept
+
+
 def _least(key: Key, pages: int) -> float:
     return max(3, _REPEATED * pages) if key[0] else max(2, _COUNTED * pages)
 
