@@ -103,7 +103,7 @@ def test_a_cache_that_is_still_wanted_is_left_as_it_is() -> None:
     kept = ours.make_cache()
     prompt = tokens(1, 40)
     ours(prompt, cache=kept)
-    snapshot = [cache.state for cache in kept]
+    snapshot = [cache.keys_and_values() for cache in kept]
     before = [np.array(part) for pair in snapshot for part in pair]
     for cache in kept:
         cache.trim(20)

@@ -44,4 +44,5 @@ def test_each_development_dependency_has_its_row() -> None:
 
 
 def test_each_dropped_package_has_its_row() -> None:
-    check("Left out on purpose", names(PROJECT["tool"]["uv"]["override-dependencies"]))
+    overrides = PROJECT["tool"]["uv"]["override-dependencies"]
+    check("Left out on purpose", names([line for line in overrides if "'never'" in line]))

@@ -26,6 +26,8 @@ _PREFIX_CACHE_MB = 1024
 # of vllm-mlx, which its SchedulerConfig cannot change, are more than our instructions, which begin
 # every prompt.
 _SHARED_TOKENS = 32
+# transformers would ask on the terminal whether to run a tokenizer's own code.
+_NO_CODE = {"trust_remote_code": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +108,18 @@ def _network(model: registry.Model) -> tuple[Any, Any]:
     try:
         with ThreadPoolExecutor(1) as aside:  # MLX lets go of the GIL while it reads the weights
             ends = load_config(model.folder).get("eos_token_id")
-            reading = aside.submit(load_tokenizer, model.folder, eos_token_ids=ends)
+            reading = aside.submit(load_tokenizer, model.folder, _NO_CODE, eos_token_ids=ends)
             network, _ = load_model(model.folder)
             tokenizer = reading.result()
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        ImportError,
+    ) as error:
         raise ModelLoadFailed(
             f"{model.name} cannot be loaded from {model.folder}: {error}",
             hint="Check that mlx-lm supports it, or name another model with --model.",

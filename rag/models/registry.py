@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Literal
 from rag.compute import mlx_runtime
 from rag.config import Settings
 from rag.errors import ModelLoadFailed, ModelNotFound
-from rag.models import gguf, hub
+from rag.models import gguf, hub, safety
 
 Role = Literal["embedding", "chat", "reranker"]
 State = Literal["bundled", "cached", "folder", "missing"]
@@ -143,7 +142,7 @@ def _cached_models() -> Iterator[tuple[str, Role]]:
 
 
 def _role(folder: Path) -> Role:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = safety.read_config(folder)
     architectures = " ".join(config.get("architectures", []))
     if "SequenceClassification" in architectures:
         return "reranker"
@@ -158,6 +157,8 @@ def _resolve(name: str, role: Role, settings: Settings, notify: Notify) -> Model
         return _bundled(name, role, settings, notify)
     folder = _folder(name)
     if folder is not None:
+        if (folder / "config.json").is_file():
+            safety.check(folder, name)
         if not hub.is_complete(folder):
             raise ModelLoadFailed(
                 f"{folder} holds no config.json with its *.safetensors",
@@ -172,6 +173,7 @@ def _resolve(name: str, role: Role, settings: Settings, notify: Notify) -> Model
             f"the model {name} is not on this machine, and no model hub could be reached",
             hint=_hint(role),
         )
+    safety.check(cached, name)
     return Model(name, cached, cached.name)  # a hub snapshot's folder is named by its commit
 
 
