@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from rag.errors import ConfigError, InvalidQuestion
-from rag.retrieval.query_expansion import pattern
+from rag.terms import phrase_pattern
 
 ENV_PREFIX = "RAG_"
 CONFIG_FILE = "rag.toml"
@@ -93,11 +93,11 @@ class Settings(BaseSettings):
     engine_url: str | None = Field(None, description="an OpenAI-compatible server's base URL")
     engine_api_key: str | None = Field(None, description="the key for engine_url, if it wants one")
 
-    late_interaction: bool = Field(
-        False, description="also rank by single tokens (MaxSim): 30 passages embedded a question"
-    )
     reranker: str | None = Field(
         None, description="a cross-encoder that also ranks: hub id or folder"
+    )
+    profile: Literal["none", "filings"] = Field(
+        "none", description="vocabulary of a trade for searches; filings: ratios and statements"
     )
     glossary: dict[str, str] = Field(
         {}, description="what questions say (a phrase or regular expression) → words to search for"
@@ -133,8 +133,8 @@ class Settings(BaseSettings):
     def _expressions(cls, value: dict[str, str]) -> dict[str, str]:
         for entry in value:
             try:
-                re.compile(entry)  # "a)(b" is one only inside what pattern() puts around it
-                found = pattern(entry).search(" ")
+                re.compile(entry)  # "a)(b" is one only inside what phrase_pattern() puts around it
+                found = phrase_pattern(entry).search(" ")
             except re.error as error:
                 raise ValueError(f"{entry!r} is no regular expression: {error}") from error
             if found:
@@ -186,14 +186,16 @@ def load_settings(**flags: Any) -> Settings:
             f"a setting is wrong: {problems}", hint="The settings are listed in docs/config.md."
         ) from error
     except ValueError as error:  # a rag.toml that is no TOML
-        raise ConfigError(f"{config_file()}: {error}", hint="Mend its syntax.") from error
+        raise ConfigError(f"{config_file()}: {error}", hint="Correct its syntax.") from error
 
 
 def config_file() -> Path:
     """The rag.toml that is read, whether it exists or not. Raises ConfigError."""
     named = os.environ.get("RAG_CONFIG")
     if named and not Path(named).is_file():
-        raise ConfigError(f"RAG_CONFIG names {named}, which is not a file", hint="Mend the path.")
+        raise ConfigError(
+            f"RAG_CONFIG names {named}, which is not a file", hint="Correct the path."
+        )
     return Path(named) if named else Path(CONFIG_FILE)
 
 

@@ -92,8 +92,6 @@ async def render_page_contained(
     number: int,
     boxes: Sequence[Box] = (),
     *,
-    dpi: int = 110,
-    max_pixels: int = 16_000_000,
     password: str | None = None,
     timeout_s: float = 20.0,
     memory_mb: int = 2048,
@@ -103,7 +101,7 @@ async def render_page_contained(
     Costs about 1.5 s more, the start of Python and PyMuPDF. Raises as render_page does, and
     LimitExceeded. Cancelling it kills the process.
     """
-    task = (path.absolute(), number, tuple(boxes), dpi, max_pixels, password, memory_mb, timeout_s)
+    task = (path.absolute(), number, tuple(boxes), password, memory_mb, timeout_s)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "rag.page_image"),
         stdin=asyncio.subprocess.PIPE,
@@ -140,9 +138,7 @@ def _result(output: bytes, path: Path, number: int) -> bytes:
 
 def _serve() -> None:
     """The child: one task from stdin, a PNG or a pickled error to stdout."""
-    path, number, boxes, dpi, max_pixels, password, memory_mb, seconds = pickle.load(
-        sys.stdin.buffer
-    )
+    path, number, boxes, password, memory_mb, seconds = pickle.load(sys.stdin.buffer)
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that a library prints gets into the image
     with suppress(ImportError, ValueError, OSError):
@@ -152,7 +148,7 @@ def _serve() -> None:
         # The parent kills in time; this is for when the parent is gone.
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 5, int(seconds) + 6))
     try:
-        image = render_page(path, number, boxes, dpi=dpi, max_pixels=max_pixels, password=password)
+        image = render_page(path, number, boxes, password=password)
     except ExtractionError as error:
         image = pickle.dumps((type(error), str(error), error.hint))
     out.write(image)

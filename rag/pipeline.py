@@ -19,7 +19,6 @@ from rag.ingest.plan import Index, Plan, discover, located, make_plan
 from rag.options import AskOptions, Scope
 from rag.readers.formats import SUFFIXES
 from rag.rerankers.base import Reranker
-from rag.rerankers.late_interaction import LateInteraction
 from rag.retrieval.document_lookup import find_documents
 from rag.retrieval.filters import matching
 from rag.retrieval.follow_up import search_text
@@ -51,7 +50,6 @@ class Pipeline:
         self.runtime = runtime
         self._beside = beside
         self.plan = RetrievalPlan.of(settings)
-        self._late_interaction: LateInteraction | None = None
         self._store: Store | None = None
         self._tag: str | None = None
 
@@ -188,7 +186,7 @@ class Pipeline:
             k=k or self.settings.k,
             where=where,
             plan=self.plan,
-            rerankers=await self._rerankers(embedder),
+            rerankers=await self._rerankers(),
         )
 
     async def _embedded(self, text: str) -> tuple[Embedder, SearchText]:
@@ -196,14 +194,9 @@ class Pipeline:
         embedder = await self.embedder()
         return embedder, await SearchText.of(text, embedder, self.plan)
 
-    async def _rerankers(self, embedder: Embedder) -> dict[str, Reranker]:
+    async def _rerankers(self) -> dict[str, Reranker]:
         """Those that the plan has a weight for. Raises ConfigError, ModelNotFound…"""
         found: dict[str, Reranker] = {}
-        if "late_interaction" in self.plan.weights:
-            late = self._late_interaction
-            if late is None or not late.reads(embedder):  # another one after a reembed
-                late = self._late_interaction = LateInteraction.of(embedder)
-            found["late_interaction"] = late
         if "cross_encoder" in self.plan.weights:
             found["cross_encoder"] = await self.runtime.reranker()
         return found

@@ -35,6 +35,15 @@ STOP_WORDS: Final = frozenset(
 )
 
 
+@lru_cache
+def phrase_pattern(phrase: str) -> re.Pattern[str]:
+    """What a glossary's key (a phrase or regular expression) matches: whole words, in any case.
+
+    Raises re.error.
+    """
+    return re.compile(rf"(?<!\w)(?:{phrase})(?!\w)", re.IGNORECASE)
+
+
 def indexed_terms(text: str, language: str) -> list[str]:
     """The terms of a passage, in order. `language` is ISO 639-1; "" is treated as English."""
     return list(_terms(text, language))

@@ -26,7 +26,7 @@ Answerer = Callable[[Sequence[Message]], str]
 class FakeEmbedder:
     """Hashed bags of words: texts with words in common are near each other. A token is a word.
 
-    An Embedder and a TokenEmbedder. `calls` counts calls, `embedded` the documents in them.
+    An Embedder. `calls` counts calls, `embedded` the documents in them.
     """
 
     def __init__(self, *, dimensions: int = 64, max_tokens: int = 256, id: str = "fake") -> None:
@@ -48,17 +48,6 @@ class FakeEmbedder:
     async def embed_query(self, text: str) -> Vectors:
         self.calls += 1
         return self._vector(text)
-
-    async def embed_tokens(
-        self,
-        texts: Sequence[str],
-        *,
-        query: bool = False,  # noqa: ARG002 - the Protocol's
-    ) -> list[Vectors]:
-        self.calls += 1
-        words = [self._words(text) for text in texts]
-        states = [np.array([self._direction(word) for word in some]) for some in words]
-        return [state.reshape(-1, self.dimensions).astype(np.float32) for state in states]
 
     async def close(self) -> None:
         pass

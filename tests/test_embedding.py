@@ -96,15 +96,6 @@ async def test_vectors_are_the_reference(
     np.testing.assert_allclose(vectors, expected, atol=2e-3 if half else 2e-6)
 
 
-async def test_token_states_are_the_reference(
-    embedder: ModelEmbedder, half: bool, reference: list[np.ndarray]
-) -> None:
-    for whole, states in zip(reference, await embedder.embed_tokens(TEXTS), strict=True):
-        expected = whole[1:-1] / np.linalg.norm(whole[1:-1], axis=1, keepdims=True)
-        assert states.dtype == np.float32
-        np.testing.assert_allclose(states, expected, atol=1e-2 if half else 2e-5)
-
-
 @given(chosen=st.lists(st.integers(0, len(TEXTS) - 1), min_size=1, max_size=8))
 @hypothesis_settings(
     max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -140,7 +131,6 @@ async def test_a_query_is_a_document_where_the_model_has_no_prompts(
 
 async def test_no_texts(embedder: ModelEmbedder) -> None:
     assert (await embedder.embed_documents([])).shape == (0, 384)
-    assert await embedder.embed_tokens([]) == []
 
 
 async def test_calls_overlap(embedder: ModelEmbedder) -> None:
@@ -325,8 +315,6 @@ async def test_nan_is_found_and_its_text_named(
         await embedder.embed_documents(["water", "a poison pill", "bread"])
     with pytest.raises(EmbeddingError, match="poison"):
         await embedder.embed_query("poison")
-    with pytest.raises(EmbeddingError, match="poison"):
-        await embedder.embed_tokens(["poison"])
     assert np.isfinite(await embedder.embed_documents(["water", "bread"])).all()
     await embedder.close()
 

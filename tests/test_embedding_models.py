@@ -89,9 +89,6 @@ async def test_padding_changes_nothing(
     np.testing.assert_allclose(vectors, expected, atol=off)
     assert (vectors * expected).sum(axis=1).min() > 0.99999
     assert np.abs(expected[0] - expected[2]).max() > 1e-2  # a model that ignores its text passes
-    pairs = zip(await batched.embed_tokens(TEXTS), await alone.embed_tokens(TEXTS), strict=True)
-    for states, single in pairs:
-        np.testing.assert_allclose(states, single, atol=off)
 
 
 @pytest.mark.parametrize("shapes", [PADDED, FUSED])

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from store_factory import addition
 
-from rag.compute.import_patches import built_when_used
 from rag.compute.mlx_runtime import MLXThread
 from rag.config import load_settings
 from rag.embedders.factory import open_embedder
@@ -206,40 +205,3 @@ def test_an_answer_loads_nothing_for_pictures(tmp_path: Path, chat_folder: Path)
     )
     assert "vllm_mlx.scheduler" in loaded
     assert not {name for name in loaded if name.startswith("mlx_vlm.")}
-
-
-def test_models_of_pydantic_are_built_when_they_are_used() -> None:
-    from pydantic import BaseModel
-
-    with built_when_used():
-
-        class Later(BaseModel):
-            number: int
-
-    class Now(BaseModel):
-        number: int
-
-    assert (Later.__pydantic_complete__, Now.__pydantic_complete__) == (False, True)
-    assert Later.model_validate({"number": "7"}) == Later(number=7)
-    assert Later.__pydantic_complete__
-
-
-def test_what_overrides_a_method_is_marked_and_not_checked(tmp_path: Path) -> None:
-    """Where the package is not installed (Python 3.12 on), another stands in for it."""
-    (tmp_path / "overrides.py").write_text("def override(method): raise TypeError\n")
-    script = """
-        import overrides
-        from rag.compute.import_patches import overrides_unchecked
-        checking = overrides.override
-        with overrides_unchecked():
-            from overrides import override
-            @override
-            def method(): return 7
-        assert overrides.override is checking is not override
-        print(method(), method.__override__)
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-    )  # fmt: skip
-    assert done.stdout.split() == ["7", "True"]

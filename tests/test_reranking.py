@@ -1,4 +1,4 @@
-"""What reads question and passage together: token by token, and by a cross-encoder."""
+"""What reads question and passage together: a cross-encoder, as one more list."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ from store_factory import addition
 
 from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
-from rag.embedders.base import Vectors
-from rag.embedders.factory import open_embedder
-from rag.errors import ConfigError, EngineError, ModelLoadFailed, ModelNotFound
+from rag.errors import EngineError, ModelLoadFailed, ModelNotFound
 from rag.models import registry
 from rag.pipeline import open_pipeline
 from rag.rerankers.base import Reranker, reranked
 from rag.rerankers.cross_encoder import CrossEncoder
-from rag.rerankers.late_interaction import LateInteraction, max_sim
 from rag.retrieval.fusion import RetrievalPlan
 from rag.retrieval.retrieve import SearchText, retrieve
 from rag.runtime import Runtime
@@ -36,61 +33,6 @@ async def in_order(question: str, pages: list[str], reranker: Reranker) -> list[
     places = [Place(i, "d", i, 1) for i in range(len(pages))]
     found = await reranked(question, places, pages, reranker)
     return [(pages[item.place.row], item.score) for item in found]
-
-
-# ── late interaction ──────────────────────────────────────────────────────────────────────────
-
-
-def test_max_sim_by_hand() -> None:
-    question = np.array([[1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
-    passage = np.array([[1.0, 0.0], [0.6, 0.8], [-1.0, 0.0]], dtype=np.float32)
-    assert max_sim(question, passage) == pytest.approx((1.0 + 0.8) / 2)
-    assert max_sim(question, passage[:0]) == 0.0
-
-
-class Counting:
-    """A TokenEmbedder whose tokens are letters, and which notes what it was asked for."""
-
-    def __init__(self) -> None:
-        self.embedded: list[str] = []
-
-    async def embed_tokens(self, texts: list[str], *, query: bool = False) -> list[Vectors]:
-        if not query:
-            self.embedded += texts
-        return [np.eye(128, dtype=np.float32)[[ord(letter) for letter in text]] for text in texts]
-
-
-async def test_states_of_candidates_are_kept_up_to_a_limit() -> None:
-    embedder = Counting()
-    late = LateInteraction(embedder, cached=2)
-    assert await late.scores("ab", ["abc", "xbz", "abc"]) == [1.0, 0.5, 1.0]
-    assert await late.scores("ab", ["xbz", "abc"]) == [0.5, 1.0]
-    assert embedder.embedded == ["abc", "xbz"]
-    await late.scores("a", ["new"])
-    await late.scores("a", ["abc", "xbz"])
-    assert embedder.embedded == ["abc", "xbz", "new", "xbz"]
-
-
-async def test_the_bundled_embedder_ranks_by_its_tokens(
-    settings: Settings, mlx_thread: MLXThread
-) -> None:
-    embedder = await open_embedder(settings, mlx_thread)
-    late = LateInteraction.of(embedder)
-    found = await in_order("What did the goats eat?", PAGES[::-1], late)
-    assert found[0][0] == PAGES[0]
-    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
-    await embedder.close()
-
-
-class Bare:
-    """An embedder of whole texts only, as far as anybody asks it."""
-
-    id = "bare"
-
-
-def test_an_embedder_without_token_states_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="bare gives no vectors of single tokens"):
-        LateInteraction.of(Bare())
 
 
 # ── as lists of the plan ──────────────────────────────────────────────────────────────────────
@@ -133,24 +75,10 @@ async def test_a_reranker_is_one_more_list_of_the_first_candidates(store: StoreW
 
 
 def test_settings_add_lists_to_the_plan(settings: Settings) -> None:
-    both = settings.model_copy(update={"late_interaction": True, "reranker": "some/model"})
-    added = RetrievalPlan.of(both).weights.keys() - RetrievalPlan.of(settings).weights.keys()
-    assert added == {"late_interaction", "cross_encoder"}
+    with_one = settings.model_copy(update={"reranker": "some/model"})
+    added = RetrievalPlan.of(with_one).weights.keys() - RetrievalPlan.of(settings).weights.keys()
+    assert added == {"cross_encoder"}
     assert RetrievalPlan.of(settings).weights == RetrievalPlan().weights
-
-
-async def test_a_pipeline_with_late_interaction_ranks_by_it(
-    settings: Settings, store: StoreWriter, tmp_path: Path
-) -> None:
-    chosen = settings.model_copy(update={"home": tmp_path / "home", "late_interaction": True})
-    chosen.collection_dir.parent.mkdir(parents=True)
-    store.directory.rename(chosen.collection_dir)
-    runtime = Runtime(chosen, embedder=FakeEmbedder())
-    async with open_pipeline(chosen, runtime) as pipeline:
-        hits = await pipeline.search("Lamp oil")
-    first = next(hit for hit in hits if hit.ranks["late_interaction"] == 1)
-    assert first.chunk.text == PAGES[1]
-    await runtime.close()
 
 
 def test_a_configured_reranker_is_listed(tiny: Path) -> None:

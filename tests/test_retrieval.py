@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_factory import addition
 
-from rag.config import load_settings
+from rag.config import Settings, load_settings
 from rag.embedders.base import Vectors
 from rag.errors import ConfigError
 from rag.retrieval.fusion import RetrievalPlan, fuse, gains
 from rag.retrieval.named_documents import Titles
-from rag.retrieval.query_expansion import FILINGS, expansion, merged
+from rag.retrieval.query_expansion import FILINGS, expansion, glossary
 from rag.retrieval.rank_rules import cover_documents, distinct_pages_first
 from rag.retrieval.retrieve import SearchText, retrieve
 from rag.store import Filter, Found, Place, StoreWriter
@@ -160,7 +160,7 @@ class Patient(FakeEmbedder):
 async def test_a_question_and_what_the_glossary_adds_are_embedded_at_once() -> None:
     text, embedder = "What is the EBIT?", FakeEmbedder()
     async with asyncio.timeout(10):
-        sought = await SearchText.of(text, Patient(), RetrievalPlan())
+        sought = await SearchText.of(text, Patient(), RetrievalPlan(glossary=FILINGS))
     assert np.array_equal(sought.vector, await embedder.embed_query(text))
     assert sought.with_added is not None
     assert np.array_equal(sought.with_added, await embedder.embed_query(f"{text} {sought.added}"))
@@ -242,11 +242,19 @@ async def test_every_hit_says_which_lists_had_it(store: StoreWriter) -> None:
 
 
 def test_own_entries_stand_beside_the_built_in_ones() -> None:
-    words = merged({"the pit": "north quarry", "ebitda": "adjusted profit", "capex": ""})
+    words = glossary(
+        "filings", {"the pit": "north quarry", "ebitda": "adjusted profit", "capex": ""}
+    )
     assert expansion("Who owns The Pit?", words) == "north quarry"
     assert expansion("Who owns the pitch?", words) == ""
     assert "total current assets" in expansion("the quick ratio", words)
     assert expansion("EBITDA", words) == "adjusted profit"
+
+
+def test_a_trade_is_asked_for_by_name(settings: Settings) -> None:
+    assert not RetrievalPlan.of(settings).glossary
+    chosen = settings.model_copy(update={"profile": "filings"})
+    assert "total current assets" in expansion("the quick ratio", RetrievalPlan.of(chosen).glossary)
 
 
 def test_a_glossary_comes_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.embedders.base import Embedder, TokenEmbedder
+from rag.embedders.base import Embedder
 from rag.engines.base import Engine
 from rag.errors import PromptTooLong
 from rag.testing import FakeEmbedder, FakeEngine
@@ -39,14 +39,6 @@ def test_vectors_are_unit_and_repeatable(texts: list[str]) -> None:
     assert first.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(first, axis=1), 1, atol=1e-5)
     assert first.tobytes() == again.tobytes()
-
-
-async def test_token_states() -> None:
-    embedder: TokenEmbedder = FakeEmbedder(dimensions=8)
-    one, none = await embedder.embed_tokens(["cats purr, cats sleep", ""])
-    assert one.shape == (4, 8)
-    assert none.shape == (0, 8)
-    assert (one[0] == one[2]).all()
 
 
 async def test_calls_are_counted() -> None:

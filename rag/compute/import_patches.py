@@ -12,7 +12,6 @@ import importlib.util
 import json
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec, PathFinder
@@ -63,56 +62,13 @@ class _Later:
         self._loader.exec_module(module)
 
 
-@contextmanager
-def built_when_used() -> Iterator[None]:
-    """Classes of pydantic that are made in the block build their validators at their first use.
-
-    As `defer_build` in their `model_config` would have it: 1 ms a class, and clients of REST
-    services have hundreds. One block at a time: do not enter it while something is imported.
-    """
-    from pydantic import BaseModel
-
-    with _building:
-        config = BaseModel.model_config
-        BaseModel.model_config = {**config, "defer_build": True}
-        try:
-            yield
-        finally:
-            BaseModel.model_config = config
-
-
-_building = threading.Lock()
-
-
-@contextmanager
-def overrides_unchecked() -> Iterator[None]:
-    """Methods that are marked with `override` in the block are only marked.
-
-    The package `overrides` would compare each with that of its base class, by signature and byte
-    code; packages ask for it where Python (before 3.12) has no `typing.override`, which only marks
-    too. Saves 0.15 of the 0.55 s that LanceDB takes there. One block at a time.
-    """
-    if importlib.util.find_spec("overrides") is None:
-        yield
-        return
-    package = importlib.import_module("overrides")
-    checking, package.override = package.override, _marked  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        package.override = checking  # type: ignore[attr-defined]
-
-
-def _marked(method: Any) -> Any:
-    method.__override__ = True  # as typing.override
-    return method
-
-
 # ── transformers' models ──────────────────────────────────────────────────────────────────────
 
 # Names of what is exported, by module, by the packages that it needs.
 Structure = Mapping[Set[str], Mapping[str, Set[str]]]
 _UTILS = "transformers.utils.import_utils"
+# The major version whose insides this knows; another one imports as it likes.
+_KNOWN_MAJOR = "5"
 
 
 def remember_models_of_transformers(cache: Path) -> None:
@@ -122,6 +78,8 @@ def remember_models_of_transformers(cache: Path) -> None:
     the bundled chat model takes to load. They are kept in `cache`, for this very installation.
     Call it before anything imports transformers; nothing happens after that.
     """
+    if importlib.metadata.version("transformers").split(".")[0] != _KNOWN_MAJOR:
+        return
     asked = any(isinstance(finder, _Remembering) for finder in sys.meta_path)
     if not asked and "transformers" not in sys.modules:
         sys.meta_path.insert(0, _Remembering(cache))

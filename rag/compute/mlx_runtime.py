@@ -45,20 +45,16 @@ def device() -> Device:
     return "metal" if mx.metal.is_available() else "cuda"
 
 
-def prepare(*, blas_threads: int | None = None) -> None:
+def prepare() -> None:
     """Load the fast BLAS, then MLX. Idempotent; call it before anything else imports mlx.
 
-    `blas_threads` sets the threads of one matrix product in this process from now on (ignored
-    where there is no OpenBLAS). At first they are half the cores, or OPENBLAS_NUM_THREADS: threads
-    that wait for each other gain a third on an idle machine and lose five to tenfold on a busy one.
+    One matrix product has half the cores as threads, or OPENBLAS_NUM_THREADS: threads that wait for
+    each other gain a third on an idle machine and lose five to tenfold on a busy one.
     """
-    library = openblas.load()
+    openblas.load()
     # Of transformers we use the tokenizers: it need not say on stderr that PyTorch is missing.
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     import mlx.core  # noqa: F401
-
-    if library is not None and blas_threads is not None:
-        library.use_threads(blas_threads)
 
 
 def blas() -> Blas:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -35,14 +35,3 @@ class Embedder(Protocol):
         """Shape (dimensions,), unit length. Raises EmbeddingError."""
 
     async def close(self) -> None: ...
-
-
-@runtime_checkable
-class TokenEmbedder(Protocol):
-    """Turns texts into one unit vector a token, for late interaction (MaxSim)."""
-
-    async def embed_tokens(self, texts: Sequence[str], *, query: bool = False) -> list[Vectors]:
-        """For each text shape (tokens, hidden), special tokens not included: an empty text has 0.
-
-        Raises EmbeddingError.
-        """

@@ -19,7 +19,7 @@ from rag.models import registry
 async def open_embedder(settings: Settings, thread: MLXThread) -> Embedder:
     """The configured model, its weights not yet loaded. The caller closes it.
 
-    What is returned is a TokenEmbedder as well. Raises ModelNotFound, ModelLoadFailed, ConfigError.
+    Raises ModelNotFound, ModelLoadFailed, ConfigError.
     """
     return await asyncio.to_thread(open_model, settings, thread)
 

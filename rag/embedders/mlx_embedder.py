@@ -82,16 +82,6 @@ class MLXEmbedder(ModelEmbedder):
         pooled = await self._thread.run(self._launch, [ids], CPU)
         return await self._thread.run(self._read, pooled)
 
-    async def _states(self, ids: Sequence[Ids]) -> list[Vectors]:
-        await self._thread.run(self._load)
-        states: dict[int, Vectors] = {}
-        for batch in self._plan(ids):
-            chosen = [ids[index] for index in batch]
-            states.update(
-                zip(batch, await self._thread.run(self._state_batch, chosen), strict=True)
-            )
-        return [states[index] for index in range(len(ids))]
-
     def _plan(self, ids: Sequence[Ids]) -> list[list[int]]:
         return list(by_length(ids, budget=self._shapes.budget, step=self._shapes.step))
 
@@ -150,15 +140,6 @@ class MLXEmbedder(ModelEmbedder):
         # Chosen, not multiplied: padding may hold NaN (mlx-embeddings #80), and 0 × NaN is NaN.
         total = mx.where(inside, states.astype(mx.float32), 0.0).sum(axis=1)
         return total / lengths[:, None]
-
-    def _state_batch(self, ids: Sequence[Ids]) -> list[Vectors]:
-        import mlx.core as mx
-
-        tokens, mask = _arrays(ids, self._shapes)
-        with _computing():
-            states = np.array(self._forward(tokens, mask).astype(mx.float32))
-        self._tidy()
-        return [states[row, : len(text_ids)] for row, text_ids in enumerate(ids)]
 
     def _forward(self, tokens: Any, mask: Any) -> Any:
         """States of the last layer, shape (rows, width, hidden)."""

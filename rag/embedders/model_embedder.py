@@ -17,7 +17,7 @@ _SHOWN = 60  # characters of a text that an error shows
 
 
 class ModelEmbedder(ABC):
-    """An Embedder and TokenEmbedder of one model; subclasses say what runs it.
+    """An Embedder of one model; subclasses say what runs it.
 
     Weights are loaded when the first text is embedded, not when the embedder is made.
     """
@@ -50,14 +50,6 @@ class ModelEmbedder(ABC):
         vector: Vectors = self._unit(await self._pooled_query(ids[0]), [text])[0]
         return vector
 
-    async def embed_tokens(self, texts: Sequence[str], *, query: bool = False) -> list[Vectors]:
-        prompt = self.recipe.query_prompt if query else self.recipe.document_prompt
-        ids = await self._encode(texts, prompt)
-        before, after = self.tokens.specials
-        states = await self._states(ids)
-        inner = [state[before : len(state) - after] for state in states]
-        return [_unit_rows(state, text) for state, text in zip(inner, texts, strict=True)]
-
     @abstractmethod
     async def close(self) -> None: ...
 
@@ -68,10 +60,6 @@ class ModelEmbedder(ABC):
     async def _pooled_query(self, ids: Ids) -> Vectors:
         """The same for one text that somebody waits for, shape (1, size)."""
         return await self._pooled([ids])
-
-    @abstractmethod
-    async def _states(self, ids: Sequence[Ids]) -> list[Vectors]:
-        """The last layer's output for each token of each text, shape (tokens, hidden)."""
 
     async def _encode(self, texts: Sequence[str], prompt: str) -> list[Ids]:
         ids = await asyncio.to_thread(self.tokens.encode, texts, prompt=prompt)
@@ -114,13 +102,6 @@ def by_length(ids: Sequence[Ids], *, budget: int, step: int = 1) -> Iterable[lis
 def padded(length: int, step: int) -> int:
     """`length` rounded up to a multiple of `step`."""
     return -(-length // step) * step
-
-
-def _unit_rows(state: Vectors, text: str) -> Vectors:
-    lengths = np.linalg.norm(state, axis=1, keepdims=True)
-    if not (np.isfinite(lengths) & (lengths > 0)).all():
-        raise _broken(text, "its token states")
-    return np.asarray(state / lengths, dtype=np.float32)
 
 
 def _broken(text: str, what: str) -> EmbeddingError:

@@ -63,13 +63,6 @@ class ONNXEmbedder(ModelEmbedder):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._urgent, self._pool, [ids])
 
-    async def _states(self, ids: Sequence[Ids]) -> list[Vectors]:
-        states: dict[int, Vectors] = {}
-        batches = list(by_length(ids, budget=_BUDGET))
-        for batch, found in zip(batches, await self._run_all(ids, batches, self._run), strict=True):
-            states.update(zip(batch, found, strict=True))
-        return [states[index] for index in range(len(ids))]
-
     async def _run_all(
         self,
         ids: Sequence[Ids],

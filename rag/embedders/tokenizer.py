@@ -32,11 +32,6 @@ class Tokens:
         encodings = self._tokenizer.encode_batch_fast(prompted, add_special_tokens=True)
         return [self._cut(encoding.ids) for encoding in encodings]
 
-    @property
-    def specials(self) -> tuple[int, int]:
-        """How many special tokens stand before and after each text."""
-        return self._specials
-
     def _cut(self, ids: Ids) -> Ids:
         limit = self._recipe.max_tokens
         if len(ids) <= limit:

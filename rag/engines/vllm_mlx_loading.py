@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rag.compute import mlx_runtime
-from rag.compute.import_patches import built_when_used, defer_package_init
+from rag.compute.import_patches import defer_package_init
 from rag.compute.mlx_runtime import MLXThread
 from rag.engines.chat_template import ChatTemplate
 from rag.errors import ModelLoadFailed
@@ -51,8 +51,7 @@ class Limits:
 
 def import_library(name: str) -> None:
     """One of LIBRARIES."""
-    with built_when_used():  # vllm-mlx brings the models of its HTTP service
-        importlib.import_module(name)
+    importlib.import_module(name)
 
 
 def _bind_for_text() -> None:

@@ -93,11 +93,6 @@ def chat_choice(settings: Settings) -> tuple[str, str]:
     return ACCELERATED_CHAT, f"default with {'Metal' if device == 'metal' else 'CUDA'}"
 
 
-def is_offline(name: str) -> bool:
-    """Whether the model can be had without any network."""
-    return name in _PACKAGES or _folder(name) is not None or hub.cached(name) is not None
-
-
 def list_models(settings: Settings) -> list[ModelRow]:
     """What is here, what is in use and why. Looks only at this machine."""
     chat, why_chat = chat_choice(settings)

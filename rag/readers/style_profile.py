@@ -18,7 +18,6 @@ _MAX_LEVELS = 6
 class Profile:
     """`levels` gives the heading level of a style; a style not in it is body text."""
 
-    body_size: float
     levels: dict[Style, int]
     running: RunningLines
     words: frozenset[str]
@@ -36,7 +35,7 @@ class Profile:
             for line in page.lines
             for word in line.words
         }
-        return cls(body[0], _levels(sizes, body), RunningLines.of(pages), frozenset(words))
+        return cls(_levels(sizes, body), RunningLines.of(pages), frozenset(words))
 
     def level(self, size: float, bold: bool) -> int:
         return self.levels.get(style_of(size, bold), 0)

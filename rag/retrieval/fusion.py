@@ -12,11 +12,10 @@ from types import MappingProxyType
 from typing import Literal
 
 from rag.config import Settings
-from rag.retrieval.query_expansion import FILINGS, merged
+from rag.retrieval.query_expansion import NONE, glossary
 from rag.store import Found, Place
 
-# Weights of the two lists that a setting adds.
-LATE_INTERACTION = 0.25
+# Weight of the list that a setting adds.
 # Nothing to measure it with came in a package: as much as the two first lists together, so that it
 # decides among what they agree on, and an exact match of words or a named document still counts.
 CROSS_ENCODER = 2.0
@@ -28,7 +27,6 @@ def _weights() -> Mapping[str, float]:
             "dense": 1.0,
             "full_text": 1.0,
             "dense_named": 0.5,
-            "full_text_named": 0.5,
             "dense_glossary": 0.5,
             "full_text_glossary": 1.0,
             "phrases": 1.0,
@@ -53,17 +51,16 @@ class RetrievalPlan:
     rerank: int = 30
     distinct_pages: bool = True
     cover_named: bool = True
-    glossary: Mapping[str, str] = field(default_factory=lambda: FILINGS)
+    glossary: Mapping[str, str] = field(default_factory=lambda: NONE)
 
     @classmethod
     def of(cls, settings: Settings) -> RetrievalPlan:
         """The plan that ships, with what the settings add to it."""
         weights = dict(_weights())
-        if settings.late_interaction:
-            weights["late_interaction"] = LATE_INTERACTION
         if settings.reranker is not None:
             weights["cross_encoder"] = CROSS_ENCODER
-        return cls(weights=MappingProxyType(weights), glossary=merged(settings.glossary))
+        entries = glossary(settings.profile, settings.glossary)
+        return cls(weights=MappingProxyType(weights), glossary=entries)
 
 
 Gains = Mapping[str, Mapping[int, float]]

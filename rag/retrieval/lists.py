@@ -50,10 +50,6 @@ async def dense_named(searcher: Searcher, query: Query, limit: int) -> list[Foun
     return await searcher.dense(query.vector, limit, query.named) if query.named else []
 
 
-async def full_text_named(searcher: Searcher, query: Query, limit: int) -> list[Found]:
-    return await searcher.full_text(query.terms, limit, query.named) if query.named else []
-
-
 async def dense_glossary(searcher: Searcher, query: Query, limit: int) -> list[Found]:
     if query.glossary is None:
         return []
@@ -97,7 +93,6 @@ LISTS: Mapping[str, RankedList] = MappingProxyType(
             dense,
             full_text,
             dense_named,
-            full_text_named,
             dense_glossary,
             full_text_glossary,
             phrases,

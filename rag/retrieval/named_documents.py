@@ -11,7 +11,7 @@ from rag.terms import query_terms
 from rag.types import Document
 
 # The gate: fewer words, or words that every title has, name nothing. Without it, follow-up
-# questions lost 14 to 56 points of page@1 (shared notes on retrieval).
+# questions lost 14 to 56 points of page@1 (docs/retrieval.md).
 MIN_WORDS = 2
 MIN_SHARE = 0.5
 

@@ -6,11 +6,11 @@ that these are made of, in statements with other names. A small embedder does no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
+
+from rag.terms import phrase_pattern
 
 _BALANCE = "consolidated balance sheets"
 _INCOME = "consolidated statements of income"
@@ -66,21 +66,27 @@ FILINGS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+NONE: Final[Mapping[str, str]] = MappingProxyType({})
+# By the setting `profile`.
+PROFILES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {"none": NONE, "filings": FILINGS}
+)
+
+
 def expansion(question: str, entries: Mapping[str, str]) -> str:
     """What else to search for: the words of every entry whose expression the question holds."""
-    found = (words for entry, words in entries.items() if words and pattern(entry).search(question))
+    found = (
+        words
+        for entry, words in entries.items()
+        if words and phrase_pattern(entry).search(question)
+    )
     return "; ".join(dict.fromkeys(found))
 
 
-def merged(own: Mapping[str, str]) -> Mapping[str, str]:
-    """FILINGS and the user's entries. One that is FILINGS' own takes its place; "" switches it off.
+def glossary(profile: str, own: Mapping[str, str]) -> Mapping[str, str]:
+    """The profile's entries and the user's. One of the profile's own takes its place; "" switches
+    it off.
 
     The keys must be regular expressions (`Settings` sees to it); case and inflection as written.
     """
-    return MappingProxyType({**FILINGS, **own})
-
-
-@lru_cache
-def pattern(entry: str) -> re.Pattern[str]:
-    """What an entry's key matches: whole words, in any case. Raises re.error."""
-    return re.compile(rf"(?<!\w)(?:{entry})(?!\w)", re.IGNORECASE)
+    return MappingProxyType({**PROFILES[profile], **own})

@@ -7,9 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Self
+from weakref import WeakKeyDictionary
 
 from rag.embedders.base import Embedder, Vectors
 from rag.rerankers.base import Reranker, reranked
@@ -146,8 +146,8 @@ async def _rerank(
 
 
 def _query(sought: SearchText, snapshot: Snapshot, where: Filter) -> Query:
-    text, languages = sought.text, _languages(snapshot)
-    titles = _titles(snapshot)
+    text, library = sought.text, _Library.of(snapshot)
+    titles, languages = library.titles, library.languages
     named = (titles if where.document_ids is None else titles.within(where.document_ids)).named_in(
         text
     )
@@ -166,9 +166,23 @@ def _query(sought: SearchText, snapshot: Snapshot, where: Filter) -> Query:
     )
 
 
-@lru_cache(maxsize=8)  # collections asked at the same time
-def _titles(snapshot: Snapshot) -> Titles:
-    return Titles.of(snapshot.by_path.values())
+@dataclass(frozen=True, slots=True)
+class _Library:
+    """What all questions to one snapshot share."""
+
+    titles: Titles
+    languages: list[str]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> _Library:
+        """Made once, and gone with the snapshot."""
+        if (known := _libraries.get(snapshot)) is None:
+            documents = list(snapshot.by_path.values())
+            known = _libraries[snapshot] = cls(Titles.of(documents), _languages(documents))
+        return known
+
+
+_libraries: WeakKeyDictionary[Snapshot, _Library] = WeakKeyDictionary()
 
 
 def _unseen(terms: Sequence[str], passages: Iterable[StoredChunk]) -> tuple[str, ...]:
@@ -184,10 +198,9 @@ def _unseen(terms: Sequence[str], passages: Iterable[StoredChunk]) -> tuple[str,
     return left if len(left) >= _DOUBTFUL * len(terms) else ()
 
 
-@lru_cache(maxsize=8)
-def _languages(snapshot: Snapshot) -> list[str]:
+def _languages(documents: Iterable[Document]) -> list[str]:
     """The languages of most documents, the commonest first; "" (English) if none is known."""
-    counts = Counter(d.language for d in snapshot.by_path.values() if d.language)
+    counts = Counter(d.language for d in documents if d.language)
     return [language for language, _ in counts.most_common(_LANGUAGES)] or [""]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.compute import mlx_runtime
-from rag.compute.import_patches import built_when_used, defer_package_init, overrides_unchecked
+from rag.compute.import_patches import defer_package_init
 from rag.errors import IndexCorrupt, StorageFull
 
 # Another process's commits are seen after at most this long.
@@ -42,8 +42,7 @@ def library() -> Any:
             # The REST client that LanceDB reaches remote catalogs by: it needs half of the whole
             # import, to build its 360 checked functions, and a local database wants nothing of it
             # but the types.
-            client = defer_package_init("lance_namespace_urllib3_client")
-            with client, built_when_used(), overrides_unchecked():
+            with defer_package_init("lance_namespace_urllib3_client"):
                 import lancedb
     import lancedb
 

@@ -7,7 +7,7 @@ the passages shown, and what is verified is marked anew: [1], [2], by first appe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,21 +38,19 @@ def ground(
     hits: Sequence[Hit],
     pages: Mapping[tuple[str, int], Page],
     question: str = "",
-    similarity: Callable[[str, str], float] | None = None,
     numbers: Sequence[int] | None = None,
 ) -> Grounded:
     """Checks an answer against the passages of its prompt.
 
     `hits` are the passages in the order of the prompt, `numbers` what the prompt calls them (by
     default index + 1), `pages` every page they stand on, by (document id, page number). Among equal
-    sources the one that shares words with `question` is taken. `similarity` (two texts to a cosine)
-    lifts paraphrases that are close to the threshold; without it only words count.
+    sources the one that shares words with `question` is taken.
     """
     bare = strip_markers(text, [hit.chunk.text for hit in hits])
     found = [s for s in statements(bare.text) if not _says_nothing(bare.text[s.start : s.end])]
     said = [s for s in found if not is_refusal(bare.text[s.start : s.end])]
     ends = [s.start for s in said[1:]] + [len(bare.text) + 1] if said else []
-    judge = Judge(gather(hits, pages), question, similarity)
+    judge = Judge(gather(hits, pages), question)
     called = {n: i for i, n in enumerate(numbers or range(1, len(hits) + 1))}
     supports = [
         judge.support(_plain(bare.text[s.start : s.end]), _hints(bare, s.start, end, called))

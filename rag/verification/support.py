@@ -27,10 +27,8 @@ THRESHOLD: Final = 0.5
 # The least share of what the claim adds to the question: words repeated from there prove nothing.
 # Without it, the 1.0 and 14% above are 2.0 and 29%.
 NEWS: Final = 0.5
-# A paraphrase with this share is lifted over the threshold by an embedding similarity of at least
-# SIMILAR, if nothing strict differs.
-BORDERLINE: Final = 0.3
-SIMILAR: Final = 0.75
+# With a smaller share a statement is not looked at.
+CANDIDATE: Final = 0.3
 # Two neighbouring statements together must cover more: words agree by chance more easily there.
 PAIR_THRESHOLD: Final = 0.7
 # A statement with this share tells of the claim's matter alone. If something strict differs there,
@@ -57,11 +55,8 @@ class Support:
 class Judge:
     """Finds the support of claims in the passages of one prompt."""
 
-    def __init__(
-        self, evidence: Evidence, question: str = "", similarity: Similarity | None = None
-    ) -> None:
+    def __init__(self, evidence: Evidence, question: str = "") -> None:
         self.evidence = evidence
-        self.similarity = similarity
         self.asked = content_terms(question)
         self.asked_scales = scales(question, anywhere=True)
 
@@ -117,14 +112,12 @@ class Judge:
 
     def _judged(self, said: Said, unit: Unit, share: float) -> float:
         """The share (below that of a quote), or 0 where something strict differs."""
-        if share < BORDERLINE or not agrees(said, unit, self.asked_scales):
+        if share < CANDIDATE or not agrees(said, unit, self.asked_scales):
             return 0.0
         news = replace(said, terms=said.terms - self.asked)
-        least = NEWS if share >= THRESHOLD else BORDERLINE
+        least = NEWS if share >= THRESHOLD else CANDIDATE
         if (news.terms or said.numbers) and self._coverage(news, unit) < least:
             return 0.0
-        if share < THRESHOLD and self.similarity is not None:
-            share = THRESHOLD if self.similarity(said.text, unit.text) >= SIMILAR else share
         return min(share, 0.99)
 
     def _coverage(self, said: Said, unit: Unit) -> float:
