@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.types import PAGE_BREAK, Coverage, Document, Hit, Page, StoredChunk, Word
+from rag.verification.base import NOT_SAID
 from rag.verification.citation_markers import strip_markers
 from rag.verification.ground import ground
 from rag.verification.segmentation import code_spans
@@ -345,3 +346,21 @@ def test_grounding_twice_changes_only_numbers(answer, texts):
     assert [(c.start, c.end, len(c.sources)) for c in twice.claims] == [
         (c.start, c.end, len(c.sources)) for c in once.claims
     ]
+
+
+class SaysNothingIsTrue:
+    """A verifier of one's own."""
+
+    def verify(self, claims, evidence, question):
+        self.seen = [claim.text for claim in claims]
+        return [NOT_SAID for _ in claims]
+
+
+def test_a_verifier_of_ones_own_judges_all_claims_at_once():
+    hits, pages = setting(WARSAW)
+    verifier = SaysNothingIsTrue()
+    found = ground(
+        "Warsaw is the capital. It lies on the Vistula [1].", hits, pages, "", None, verifier
+    )
+    assert verifier.seen == ["Warsaw is the capital.", "It lies on the Vistula."]
+    assert found.citations == ()

@@ -13,11 +13,12 @@ from typing import Final
 
 from rag.quotes import span_boxes
 from rag.types import Citation, Claim, Hit, Page
+from rag.verification.base import ClaimText, Support, Verifier
 from rag.verification.citation_markers import Unmarked, strip_markers
 from rag.verification.evidence_units import gather
+from rag.verification.lexical import LexicalVerifier
 from rag.verification.refusal_detection import is_pleasantry, is_refusal
 from rag.verification.segmentation import Statement, code_spans, statements
-from rag.verification.support import Judge, Support
 
 _QUOTE_LIMIT: Final = 300
 _BARE_ANSWER = re.compile(r"\W*(?:yes|no|ja|nein|true|false|none|n/a)\W*", re.IGNORECASE)
@@ -39,23 +40,26 @@ def ground(
     pages: Mapping[tuple[str, int], Page],
     question: str = "",
     numbers: Sequence[int] | None = None,
+    verifier: Verifier | None = None,
 ) -> Grounded:
     """Checks an answer against the passages of its prompt.
 
     `hits` are the passages in the order of the prompt, `numbers` what the prompt calls them (by
     default index + 1), `pages` every page they stand on, by (document id, page number). Among equal
-    sources the one that shares words with `question` is taken.
+    sources the one that shares words with `question` is taken. `verifier` judges the claims (by
+    default by their words).
     """
     bare = strip_markers(text, [hit.chunk.text for hit in hits])
     found = [s for s in statements(bare.text) if not _says_nothing(bare.text[s.start : s.end])]
     said = [s for s in found if not is_refusal(bare.text[s.start : s.end])]
     ends = [s.start for s in said[1:]] + [len(bare.text) + 1] if said else []
-    judge = Judge(gather(hits, pages), question)
     called = {n: i for i, n in enumerate(numbers or range(1, len(hits) + 1))}
-    supports = [
-        judge.support(_plain(bare.text[s.start : s.end]), _hints(bare, s.start, end, called))
+    texts = [
+        ClaimText(_plain(bare.text[s.start : s.end]), _hints(bare, s.start, end, called))
         for s, end in zip(said, ends, strict=True)
     ]
+    verdicts = (verifier or LexicalVerifier()).verify(texts, gather(hits, pages), question)
+    supports = [v.places if v.finding == "supported" else () for v in verdicts]
     if len(said) < len(found) and not any(supports):
         claims = tuple(Claim(s.start, s.end, ()) for s in said)
         return Grounded(bare.text, claims, (), True)

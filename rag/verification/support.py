@@ -7,17 +7,16 @@ a statement of a passage has. What is strict (strict.py) no coverage can make up
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
+from rag.verification.base import Support
 from rag.verification.consistency import Said, agrees, cut_from_negation, has_number, numbers_agree
 from rag.verification.evidence_units import Evidence, Place, Unit, joined
 from rag.verification.numbers import scales
 from rag.verification.words import content_terms, term
-
-Similarity = Callable[[str, str], float]
 
 # The least share of a claim's weighted terms that its source must have. From benchmarks/support.py
 # on the dev split of SQuAD (question and answer made one statement, 297 of them): at 0.5, 77% of
@@ -42,14 +41,6 @@ _HINTED: Final = 0.15
 _ASKED: Final = 0.1
 _HALF: Final = 3  # terms and numbers that a half of a claim has at least
 _JOINT = re.compile(r"[;,]?\s+(?:and|while|whereas|but|und|während|aber)\s+|[;,]\s+")
-
-
-@dataclass(frozen=True, slots=True)
-class Support:
-    """A place that supports a claim; `score` from 0 to 1, 1 for a verbatim quote."""
-
-    place: Place
-    score: float
 
 
 class Judge:
