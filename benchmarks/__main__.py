@@ -21,7 +21,8 @@ BENCHMARKS = {
     "scale": ("scale", "search against corpus size"),
     "answers": ("answers", "how good answers are, what chats and whole documents cost"),
     "refusal": ("refusal", "refusing before a word is written"),
-    "support": ("support", "the threshold from which a passage supports a sentence"),
+    "support": ("support", "labelled claims: what is cited, what is caught"),
+    "support-threshold": ("support_threshold", "the share of words that supports a sentence"),
     "serve": ("serve", "many readers at once"),
     "gpu": ("gpu", "embedding and answers on a GPU"),
     "gpu-whole": ("gpu_whole", "a whole document on a GPU, parts at once"),
@@ -41,7 +42,7 @@ def main() -> None:
     }
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name not in found:
-        lines = [f"  {each:14}{brief}" for each, (_, brief) in found.items()]
+        lines = [f"  {each:19}{brief}" for each, (_, brief) in found.items()]
         print("\n".join([(__doc__ or "").strip(), "", *lines]))
         raise SystemExit(0 if name in ("-h", "--help") else 2)
     module = import_module(found[name][0])

@@ -1,138 +1,233 @@
-"""How well support of claims is told from its absence, per threshold (rag/verification/support.py).
+"""How well the verifier tells what the passages say from what they do not, on labelled claims.
 
-A SQuAD-like question and its answer become one statement ("Where did X end?" + "Y": "Y did X
-end."), checked against ten paragraphs. "right": the paragraph with the answer is among them.
-"elsewhere": it is not. "wrong answer": it is, but the statement has the answer to another question
-about the same pages. Needs FOLDER/questions.jsonl and FOLDER/pdfs.
+    uv run python -m benchmarks support --responses FILE… --wice FILE --pairs FILE
 
-    uv run python -m benchmarks.support FOLDER
+`--responses`: lines of {source_id, source, responses} with spans of what is not supported (the
+form of RAGTruth); `--wice`: lines of {claim, evidence, label}; `--pairs`: lines of {id, lang, kind,
+claim, passages, question, supported}. Every option may name several files.
+
+"Cited" is a claim found supported, "flagged" one found contradicted or not said; between them is
+what is worded differently. Intervals are 95%, over sources.
 """
 
 from __future__ import annotations
 
-import json
-import random
-import re
+import argparse
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import numpy as np
 
-from benchmarks._report import finish, show
-from rag.readers.pdf import Reader, open_document
-from rag.types import Coverage, Document, Hit, Page, StoredChunk
-from rag.verification import support
-from rag.verification.evidence_units import gather
+from benchmarks._claim_sets import Labelled, Source, pairs, responses, wice
+from benchmarks._report import finish, show, tell
+from rag.evaluation.bootstrap import Floats, Interval, bootstrap_statistic
+from rag.verification.base import Finding, Verifier
+from rag.verification.factory import VERIFIERS, verifier
 
-THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8)
-ASKING = re.compile(
-    r"\b(?:what|which|whose|who|whom|when|where|why|how many|how much|how long|how)\b"
-    r"(?:\s+(?:type of|kind of|\w+)(?=\s+(?:did|was|is|were|are|does|do|has|had)\b))?",
-    re.IGNORECASE,
-)
-Paragraph = tuple[Page, str]
+_COUNT = 500  # sentences between two lines of progress
 
 
-def measure(folder: Path, seed: Annotated[int, typer.Option()] = 7) -> None:
-    rng = random.Random(seed)
-    lines = (folder / "questions.jsonl").read_text().splitlines()
-    questions = [q for q in map(json.loads, lines) if q["answerable"]]
-    books = {name: read(folder / "pdfs" / name) for name in {q["doc"] for q in questions}}
-    scores: dict[str, list[float]] = {"right": [], "elsewhere": [], "wrong answer": []}
-    for question in questions:
-        for case, score in judged(question, questions, books[question["doc"]], rng):
-            scores[case].append(score)
-    report(scores)
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A claim and what was found of it."""
+
+    source: Source
+    labelled: Labelled
+    finding: Finding | None  # None: it states nothing, and is not judged
+
+    @property
+    def cited(self) -> bool:
+        return self.finding == "supported"
+
+    @property
+    def flagged(self) -> bool:
+        return self.finding in ("contradicted", "not_said")
 
 
-def read(path: Path) -> list[Paragraph]:
-    with open_document(path, password=None, max_pages=10_000) as document:
-        pages = list(Reader(document).pages())
-    return [(page, text) for page in pages for text in page.text.split("\n\n") if len(text) > 60]
+def judge(sources: Iterable[Source], by: Verifier) -> tuple[list[Judged], float]:
+    """And the seconds a claim."""
+    found: list[Judged] = []
+    seconds = 0.0
+    for source in sources:
+        claims = [one for one in source.claims if one.claim]
+        begin = time.perf_counter()
+        texts = [text for text, one in zip(source.texts(), source.claims, strict=True) if one.claim]
+        verdicts = by.verify(texts, source.evidence(), source.question)
+        seconds += time.perf_counter() - begin
+        told = {id(one): v.finding for one, v in zip(claims, verdicts, strict=True)}
+        before = len(found) // _COUNT
+        found += [Judged(source, one, told.get(id(one))) for one in source.claims]
+        if len(found) // _COUNT > before:
+            tell(f"{source.set}: {len(found)} claims")
+    judged = sum(one.finding is not None for one in found)
+    return found, seconds / max(1, judged)
 
 
-def judged(
-    question: dict[str, Any],
-    others: list[dict[str, Any]],
-    book: list[Paragraph],
-    rng: random.Random,
-) -> list[tuple[str, float]]:
-    answer = question["answers"][0]
-    holds = [p for p in book if answer.casefold() in p[1].casefold()]
-    gold = [p for p in holds if p[0].number in question["pages"]][:3]
-    rest = [p for p in book if p not in holds]
-    if not gold or len(rest) < 10:
-        return []
-    shown = gold + rng.sample(rest, 10 - len(gold))
-    asked, found = question["question"], statement(question["question"], answer)
-    cases = [
-        ("right", score(found, asked, shown, question["doc"])),
-        ("elsewhere", score(found, asked, rng.sample(rest, 10), question["doc"])),
-    ]
-    if wrong := wrong_answers(question, others):
-        lie = statement(asked, rng.choice(wrong))
-        cases.append(("wrong answer", score(lie, asked, shown, question["doc"])))
-    return cases
+# ── figures ───────────────────────────────────────────────────────────────────────────────────
+
+Test = Callable[[Judged], bool]
 
 
-def statement(question: str, answer: str) -> str:
-    bare = question.strip().rstrip("?").strip()
-    found = ASKING.search(bare)
-    if found is None:
-        return f"{bare} {answer}."
-    return f"{bare[: found.start()]}{answer}{bare[found.end() :]}."
-
-
-def wrong_answers(question: dict[str, Any], others: list[dict[str, Any]]) -> list[str]:
-    right = question["answers"][0].casefold()
-    near = [
-        o for o in others if o["doc"] == question["doc"] and {*o["pages"]} & {*question["pages"]}
-    ]
-    wrong = [other["answers"][0] for other in near]
-    return [w for w in wrong if w.casefold() not in right and right not in w.casefold()]
-
-
-def score(claim: str, question: str, shown: list[Paragraph], name: str) -> float:
-    """The least score of the places that support the claim; 0 if none does."""
-    title = name.removesuffix(".pdf").replace("_", " ")
-    document = Document(
-        name, Path(name), title, "", 0, 0, 1, 1, "en", Coverage(1, 0, 0, ()), {}, ""
+def share(found: Sequence[Judged], of: Test, those: Test) -> Interval | None:
+    """The share of `those` that are `of`, in percent."""
+    chosen = [one for one in found if those(one)]
+    values = np.array([100.0 * of(one) for one in chosen])
+    return bootstrap_statistic(
+        [one.source.id for one in chosen], partial(_mean, values), resamples=1000
     )
-    hits, pages = [], {}
-    for number, (page, text) in enumerate(shown):
-        chunk = StoredChunk(
-            str(number),
-            name,
-            number,
-            text,
-            title,
-            0,
-            len(text),
-            page.number,
-            page.number,
-            "text",
-            0,
-        )
-        hits.append(Hit(chunk, document, 1.0, {}))
-        pages[name, page.number] = page
-    found = support.Judge(gather(hits, pages), question).support(claim)
-    return min((one.score for one in found), default=0.0)
 
 
-def report(scores: dict[str, list[float]]) -> None:
-    share = {
-        case: [sum(s >= t for s in found) / len(found) for t in THRESHOLDS]
-        for case, found in scores.items()
+def balanced(found: Sequence[Judged], kept: Test) -> Interval | None:
+    """The mean of the good ones kept and the bad ones not kept, in percent."""
+    good = np.array([one.labelled.good for one in found], dtype=bool)
+    hit = np.array([kept(one) for one in found], dtype=bool)
+    return bootstrap_statistic(
+        [one.source.id for one in found], partial(_balanced, good, hit), resamples=1000
+    )
+
+
+def _mean(values: Floats, weights: Floats) -> float:
+    total = weights.sum()
+    return float(weights @ values / total) if total else float("nan")
+
+
+def _balanced(good: Any, kept: Any, weights: Floats) -> float:
+    positives, negatives = weights @ good, weights @ ~good
+    if not positives or not negatives:
+        return float("nan")
+    return float(50 * (weights @ (good & kept) / positives + weights @ (~good & ~kept) / negatives))
+
+
+def _good(one: Judged) -> bool:
+    return one.labelled.good
+
+
+def _bad(one: Judged) -> bool:
+    return not one.labelled.good
+
+
+def _cited(one: Judged) -> bool:
+    """What states nothing has no marker and no warning either: it counts as kept."""
+    return one.cited or one.finding is None
+
+
+def _unflagged(one: Judged) -> bool:
+    return not one.flagged
+
+
+def sentence_figures(found: Sequence[Judged]) -> dict[str, Interval | None]:
+    return {
+        "balanced_accuracy": balanced(found, _cited),
+        "balanced_accuracy_flagged": balanced(found, _unflagged),
+        "good_kept": share(found, _cited, _good),
+        "good_unflagged": share(found, _unflagged, _good),
+        "cited_free_of_label": share(found, _good, lambda one: one.cited),
+        "flagged_precision": share(found, _bad, lambda one: one.flagged),
+        "bad_flagged": share(found, lambda one: one.flagged, _bad),
     }
-    columns = ["threshold", *(f"{case} ({len(found)})" for case, found in scores.items())]
-    rows = [[f"{t:.2f}", *(f"{share[c][i]:.3f}" for c in scores)] for i, t in enumerate(THRESHOLDS)]
-    show("Share of statements taken as supported", columns, rows)
-    finish("support", {"thresholds": THRESHOLDS, **share})
+
+
+def pair_figures(found: Sequence[Judged]) -> dict[str, Interval | None]:
+    return {
+        "false_caught": share(found, lambda one: not one.cited, _bad),
+        "false_flagged": share(found, lambda one: one.flagged, _bad),
+        "false_contradicted": share(found, lambda one: one.finding == "contradicted", _bad),
+        "true_kept": share(found, lambda one: one.cited, _good),
+        "true_unflagged": share(found, _unflagged, _good),
+    }
+
+
+# ── report ────────────────────────────────────────────────────────────────────────────────────
+
+
+def sentences(name: str, sources: Sequence[Source], by: Verifier) -> dict[str, Any]:
+    found, seconds = judge(sources, by)
+    figures = sentence_figures(found)
+    bad = sum(not one.labelled.good for one in found)
+    results: dict[str, Any] = {
+        "claims": len(found),
+        "unsupported": bad,
+        "no_claims": sum(one.finding is None for one in found),
+        "ms_a_claim": round(1000 * seconds, 2),
+    } | {key: _plain(value) for key, value in figures.items()}
+    rows = [[key.replace("_", " "), _told(value)] for key, value in figures.items()]
+    rows.append(["ms a claim", f"{1000 * seconds:.1f}"])
+    show(f"{name}: {len(found)} sentences, {bad} not supported", ["", "% [95%]"], rows)
+    return results
+
+
+def falsified(name: str, sources: Sequence[Source], by: Verifier) -> dict[str, Any]:
+    found, seconds = judge(sources, by)
+    results: dict[str, Any] = {
+        "claims": len(found),
+        "false": sum(map(_bad, found)),
+        "ms_a_claim": round(1000 * seconds, 2),
+    } | {key: _plain(value) for key, value in pair_figures(found).items()}
+    for field in ("language", "kind"):
+        groups = sorted({getattr(one.labelled, field) for one in found} - {""})
+        parts = {
+            group: [one for one in found if getattr(one.labelled, field) == group]
+            for group in groups
+        }
+        results[f"by_{field}"] = {
+            group: {"claims": len(part)}
+            | {key: _plain(value) for key, value in pair_figures(part).items()}
+            for group, part in parts.items()
+        }
+        rows = [
+            [group, len(part), *map(_told, pair_figures(part).values())]
+            for group, part in {**parts, "all": found}.items()
+        ]
+        columns = ["caught", "flagged", "contradicted", "true kept", "true unflagged"]
+        show(f"{name}, by {field}, % [95%]", [field, "n", *columns], rows)
+    wrong = [one.labelled.id for one in found if one.cited != one.labelled.good]
+    results["wrong"] = wrong[:200]
+    return results
+
+
+def _plain(value: Interval | None) -> dict[str, float] | None:
+    if value is None:
+        return None
+    return {
+        "value": round(value.value, 1),
+        "low": round(value.low, 1),
+        "high": round(value.high, 1),
+    }
+
+
+def _told(value: Interval | None) -> str:
+    return "–" if value is None else f"{value.value:.1f} [{value.low:.0f}, {value.high:.0f}]"
 
 
 def main() -> None:
-    support.THRESHOLD = min(THRESHOLDS)  # type: ignore[misc]  # so that every score is seen
-    typer.run(measure)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    for option in ("responses", "wice", "pairs"):
+        parser.add_argument(f"--{option}", type=Path, nargs="+", action="extend", default=[])
+    parser.add_argument("--verifier", choices=sorted(VERIFIERS), default="auto")
+    given = parser.parse_args()
+    if not (given.responses or given.wice or given.pairs):
+        parser.error("name a file: --responses, --wice or --pairs")
+    by = verifier(given.verifier)
+    results: dict[str, Any] = {}
+    read = {path.stem: list(responses(path)) for path in given.responses}
+    for name, sources in read.items():
+        results[name] = sentences(name, sources, by)
+    prose = [s for sources in read.values() for s in sources if "data2txt" not in s.set]
+    if len({source.set for source in prose}) > 1:
+        results["prose"] = sentences("QA + summary", prose, by)
+    if given.wice:
+        sources = [source for path in given.wice for source in wice(path)]
+        results["wice"] = sentences("WiCE", sources, by)
+    if given.pairs:
+        sources = [source for path in given.pairs for source in pairs(path)]
+        results["pairs"] = falsified("Pairs", sources, by)
+    finish("support", results, verifier=given.verifier)
 
 
 if __name__ == "__main__":

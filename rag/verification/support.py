@@ -18,10 +18,11 @@ from rag.verification.evidence_units import Evidence, Place, Unit, joined
 from rag.verification.numbers import scales
 from rag.verification.words import content_terms, term
 
-# The least share of a claim's weighted terms that its source must have. From benchmarks/support.py
-# on the dev split of SQuAD (question and answer made one statement, 297 of them): at 0.5, 77% of
-# the right statements are supported, 1.0% against passages that do not hold the answer, and 14%
-# with a wrong answer from the same page put in (at 0.3: 82, 3.7, 23; at 0.7: 59, 0, 8).
+# The least share of a claim's weighted terms that its source must have. From `benchmarks
+# support-threshold` on the dev split of SQuAD (question and answer made one statement, 297 of
+# them): at 0.5, 77% of the right statements are supported, 1.0% against passages that do not hold
+# the answer, and 14% with a wrong answer from the same page put in (at 0.3: 82, 3.7, 23; at 0.7:
+# 59, 0, 8).
 THRESHOLD: Final = 0.5
 # The least share of what the claim adds to the question: words repeated from there prove nothing.
 # Without it, the 1.0 and 14% above are 2.0 and 29%.
