@@ -39,7 +39,7 @@ def render_page(
 
     if not path.is_file():
         raise DamagedFile(f"{path.name}: no such file", hint="Put it back, or run: rag ingest")
-    if sniff(path) not in ("pdf", "reflowable"):
+    if not sniff(path).drawable:
         raise UnsupportedFile(f"{path.name}: plain text has no page image")
     with open_document(path, password=password, max_pages=sys.maxsize) as document:
         if not 1 <= number <= document.page_count:

@@ -15,6 +15,7 @@ from pathlib import Path
 from starlette.datastructures import UploadFile
 
 from rag.errors import ExtractionError
+from rag.readers.base import Format
 from rag.readers.formats import SUFFIXES, sniff
 from service.problems import Refused
 
@@ -67,8 +68,8 @@ async def receive(name: str, pieces: AsyncIterable[bytes], folder: Path, limit: 
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    if kind == "pdf" and suffix != ".pdf":
-        clean += ".pdf"
+    if suffix not in kind.suffixes:  # a PDF by another name
+        clean += min(kind.suffixes)
     return Upload(path, clean, digest.hexdigest())
 
 
@@ -77,7 +78,7 @@ def forget_unfinished(folder: Path) -> None:
     shutil.rmtree(folder / _INCOMING, ignore_errors=True)
 
 
-def _sniffed(path: Path, name: str) -> str:
+def _sniffed(path: Path, name: str) -> Format:
     """What the file is; complaints name it as the client does."""
     try:
         return sniff(path)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.ingest.chunking import chunk_document
-from rag.readers.formats import text_pages
+from rag.readers.text import text_pages
 from rag.types import Chunk, ParsedDocument
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Protocol
 
+from rag.config import Extraction
 from rag.types import Page
 
 # Work that a page may need beyond reading its text, and that takes long.
@@ -28,3 +30,30 @@ class Content:
     title: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+
+class Read(Protocol):
+    """A file to its content. Raises ExtractionError subclasses, OSError."""
+
+    def __call__(
+        self, path: Path, limits: Extraction, *, password: str | None, extra: ExtraTime
+    ) -> Content: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format that is read: `suffixes` with their dot in lower case, `fits` of a file's first 4096
+    bytes, `drawable` where PyMuPDF draws its pages."""
+
+    name: str
+    suffixes: frozenset[str]
+    fits: Callable[[bytes], bool]
+    read: Read
+    drawable: bool = False
+
+
+def is_text(head: bytes) -> bool:
+    """Text in some encoding: a byte order mark, or no control characters."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return True
+    return not any(byte < 9 or 13 < byte < 27 for byte in head)

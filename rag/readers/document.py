@@ -7,9 +7,8 @@ from pathlib import Path
 from rag.config import Extraction
 from rag.errors import LimitExceeded, NoText
 from rag.readers.base import ExtraTime, no_limit
-from rag.readers.formats import read_text, sniff
+from rag.readers.formats import sniff
 from rag.readers.language import detect_language
-from rag.readers.pdf import read_pdf
 from rag.readers.title import title_of
 from rag.types import ParsedDocument
 
@@ -24,11 +23,7 @@ def parse_document(
     size = path.stat().st_size
     if size > limits.max_file_mb * 2**20:
         raise LimitExceeded(f"{path.name}: {size / 2**20:.0f} MiB, {limits.max_file_mb} allowed")
-    file_format = sniff(path)
-    if file_format in ("markdown", "text"):
-        content = read_text(path, markdown=file_format == "markdown")
-    else:
-        content = read_pdf(path, limits, password=password, extra=extra)
+    content = sniff(path).read(path, limits, password=password, extra=extra)
     pages = content.pages
     if all(page.source == "empty" for page in pages):
         raise NoText(f"{path.name}: no text on its {len(pages)} pages")

@@ -8,7 +8,7 @@ from typing import Any
 
 from rag.config import Extraction
 from rag.errors import DamagedFile, EncryptedFile, LimitExceeded
-from rag.readers.base import Content, ExtraTime
+from rag.readers.base import Content, ExtraTime, Format
 from rag.readers.hidden_text import Backdrop
 from rag.readers.layout_model import Layout, layout_within
 from rag.readers.lines import RawPage, read_page
@@ -38,6 +38,11 @@ def read_pdf(path: Path, limits: Extraction, *, password: str | None, extra: Ext
             raise LimitExceeded(f"{path.name}: its pages hold more drawing than is read")
         metadata = {key: str(value) for key, value in (document.metadata or {}).items() if value}
         return Content(pages, metadata.get("title", ""), metadata, reader.warnings)
+
+
+PDF = Format(
+    "PDF", frozenset({".pdf"}), lambda head: b"%PDF-" in head[:1024], read_pdf, drawable=True
+)
 
 
 def open_document(path: Path, *, password: str | None, max_pages: int) -> Any:

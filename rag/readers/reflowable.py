@@ -1,0 +1,27 @@
+"""What PyMuPDF lays out into pages of its own: office files, e-books, web pages."""
+
+from __future__ import annotations
+
+from rag.readers.base import Format, is_text
+from rag.readers.pdf import read_pdf
+
+
+def _is_zip(head: bytes) -> bool:
+    return head.startswith(b"PK")
+
+
+def _is_mobi(head: bytes) -> bool:
+    return head[60:68] in (b"BOOKMOBI", b"TEXtREAd")
+
+
+OFFICE = Format(
+    "office file or e-book",
+    frozenset({".docx", ".pptx", ".xlsx", ".epub", ".xps", ".oxps"}),
+    _is_zip,
+    read_pdf,
+    drawable=True,
+)
+MARKUP = Format(
+    "web page", frozenset({".html", ".htm", ".xhtml", ".fb2"}), is_text, read_pdf, drawable=True
+)
+MOBI = Format("Mobipocket book", frozenset({".mobi"}), _is_mobi, read_pdf, drawable=True)
