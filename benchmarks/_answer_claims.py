@@ -167,7 +167,7 @@ async def checked(
     """Every right claim, and the wrong ones made of those that were supported."""
     name = pipeline.settings.collection
     for question in questions:
-        hits = await pipeline.search(question.question, question.history)
+        hits = (await pipeline.search(question.question, question.history)).hits
         shown = Shown(question, hits, await pages_of(hits, await pipeline.store()))
         if not question.answerable or not shown.has_gold:
             continue

@@ -27,7 +27,7 @@ class Ours:
         return summaries[-1].chunks
 
     def search(self, question: str, k: int) -> list[Place]:
-        hits = self._runner.run(self._pipeline.search(question, k=k))
+        hits = self._runner.run(self._pipeline.search(question, k=k)).hits
         return [(hit.document.name, hit.chunk.first_page) for hit in hits]
 
 

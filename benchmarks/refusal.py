@@ -35,7 +35,6 @@ from rag.evaluation.metrics import auroc
 from rag.evaluation.questions import Question, read_questions
 from rag.evaluation.run import MeasuredPipeline
 from rag.pipeline import Scope
-from rag.retrieval.follow_up import search_text
 from rag.runtime import Runtime
 
 SETS = ("squad", "mtrag", "mmlong", "financebench")
@@ -62,7 +61,7 @@ class Row:
 
 async def rows_of(settings: Settings, runtime: Runtime, folder: Path) -> AsyncGenerator[Row]:
     pipeline = MeasuredPipeline(settings, runtime)
-    stored = (await pipeline.documents()).by_path.values()
+    stored = await pipeline.documents()
     for question in read_questions(folder / "questions.jsonl"):
         inside = Scope((question.scope,) if question.scope else ())
         kind = "answerable" if question.answerable else "near"
@@ -76,10 +75,10 @@ async def rows_of(settings: Settings, runtime: Runtime, folder: Path) -> AsyncGe
 async def row(pipeline: MeasuredPipeline, question: Question, scope: Scope, kind: str) -> Row:
     embedder = await pipeline.runtime.embedder(pipeline.embedding_model)  # one that keeps nothing
     began = time.process_time()
-    hits = await pipeline.search(question.question, question.history, scope=scope)
+    retrieved = await pipeline.search(question.question, question.history, scope=scope)
     found = time.process_time()
-    searched = search_text(question.question, question.history)
-    sought = await seek(question.question, searched, hits, embedder)
+    searched = retrieved.search_text
+    sought = await seek(question.question, searched, retrieved.hits, embedder)
     signals = tuple(round(signal(sought), 4) for signal in SIGNALS.values())
     cpu_ms = (1000 * (found - began), 1000 * (time.process_time() - found))
     follow_up = searched != question.question

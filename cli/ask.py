@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,13 +15,11 @@ from cli.edge import Code
 from cli.options import (
     AsJson,
     AsOf,
-    Condition,
     Day,
     Documents,
     Local,
     MaxTokens,
     Model,
-    PageRange,
     Pages,
     Passages,
     Since,
@@ -31,10 +29,11 @@ from cli.options import (
 )
 from cli.render import hit_lines, print_events, print_json
 from cli.terminal import out, say
+from rag.options import AskOptions, MetadataFilter, PageRange, Scope
 
 if TYPE_CHECKING:
-    from rag.client import Remote
-    from rag.pipeline import Pipeline, Scope
+    from rag.backend import Backend
+    from rag.events import Retrieved
     from rag.types import Answer, Hit
 
 Question = Annotated[str, typer.Argument(help='What you want to know; "-" reads it from stdin.')]
@@ -65,10 +64,7 @@ def ask(
     context: Context = ctx.obj
     asked, fits = _question(question), read_schema(schema)
 
-    async def work(near: Pipeline | Remote) -> Answer:
-        from rag.pipeline import AskOptions
-
-        _go_back(near, as_of)
+    async def work(backend: Backend) -> Answer:
         options = AskOptions(
             k=k,
             model=model,
@@ -77,7 +73,7 @@ def ask(
             whole=whole,
             schema=fits,
         )
-        events = near.ask(
+        events = backend.ask(
             asked, scope=scope(documents, pages, where, since, until), options=options
         )
         if fits is not None and not as_json:
@@ -90,8 +86,7 @@ def ask(
         assert isinstance(done, Done)
         return done.answer
 
-    local = local or as_of is not None
-    answer = context.run_near(work, local=local, answers=True, k=k, chat_model=model)
+    answer = context.run_backend(work, local=local, as_of=as_of, k=k, chat_model=model)
     if answer.refused:
         say('hint: rag search "…" shows the nearest passages, rag list what is in the index')
         raise typer.Exit(Code.NOTHING_FOUND)
@@ -117,39 +112,27 @@ def search(
     context: Context = ctx.obj
     asked = _question(question)
 
-    async def work(near: Pipeline | Remote) -> list[Hit]:
-        _go_back(near, as_of)
-        return await near.search(asked, k=k, scope=scope(documents, pages, where, since, until))
+    async def work(backend: Backend) -> Retrieved:
+        return await backend.search(asked, k=k, scope=scope(documents, pages, where, since, until))
 
-    hits = context.run_near(work, local=local or as_of is not None, k=k)
+    hits = context.run_backend(work, local=local, as_of=as_of, k=k).hits
     _print_hits(hits, explain=explain, as_json=as_json)
     if not hits:
         say("Nothing found.\nhint: rag list shows what is in the index")
         raise typer.Exit(Code.NOTHING_FOUND)
 
 
-def _go_back(near: Pipeline | Remote, tag: str | None) -> None:
-    """A tag is a matter of the index on disk: with one there is no service between."""
-    if tag is not None:
-        from rag.pipeline import Pipeline
-
-        assert isinstance(near, Pipeline)
-        near.as_of(tag)
-
-
 def scope(
     documents: Iterable[str] | None,
     pages: PageRange | None,
-    where: Iterable[Condition] | None = None,
+    where: Iterable[MetadataFilter] | None = None,
     since: Day | None = None,
     until: Day | None = None,
 ) -> Scope:
-    from rag.pipeline import Scope
-
     return Scope(
         tuple(documents or ()),
-        None if pages is None else (pages.first, pages.last),
-        tuple((condition.key, condition.value) for condition in where or ()),
+        pages,
+        tuple(where or ()),
         since.date if since else None,
         until.date if until else None,
     )
@@ -159,7 +142,7 @@ def _question(argument: str) -> str:
     return sys.stdin.read().strip() if argument == "-" else argument
 
 
-def _print_hits(hits: list[Hit], *, explain: bool, as_json: bool) -> None:
+def _print_hits(hits: Sequence[Hit], *, explain: bool, as_json: bool) -> None:
     console = None if as_json else out()
     for number, hit in enumerate(hits, 1):
         if console is None:

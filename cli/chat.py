@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +28,10 @@ from cli.options import (
 )
 from cli.render import print_sources
 from cli.terminal import one_line, out, say
+from rag.options import AskOptions, Scope
 
 if TYPE_CHECKING:
-    from rag.client import Remote
-    from rag.pipeline import AskOptions, Pipeline, Scope
+    from rag.backend import Backend
     from rag.types import Answer
 
 HELP = """\
@@ -65,31 +65,29 @@ def chat(
     """
     context: Context = ctx.obj
 
-    async def work(near: Pipeline | Remote) -> None:
-        from rag.pipeline import AskOptions, Pipeline
-
-        await near.documents()  # an empty collection says so now, not after the first question
-        if not isinstance(near, Pipeline):
-            say(f"The service at {near.url} answers, and keeps this conversation.")
+    async def work(backend: Backend) -> None:
+        await backend.documents()  # an empty collection says so now, not after the first question
+        if backend.url is not None:
+            say(f"The service at {backend.url} answers, and keeps this conversation.")
         options = AskOptions(k=k, max_tokens=max_tokens, temperature=temperature, model=model)
         chosen = scope(documents, pages, where, since, until)
-        talk = Chat(near, chosen, options, verbose=context.verbose)
+        talk = Chat(backend, chosen, options, verbose=context.verbose)
         # While the first question is typed, the model is loaded.
-        async with near.loading(model) if isinstance(near, Pipeline) else nullcontext():
+        async with backend.loading(model):
             await talk.run(_typed_lines() if sys.stdin.isatty() else _piped_lines())
 
-    context.run_near(work, local=local, k=k, chat_model=model)
+    context.run_backend(work, local=local, k=k, chat_model=model)
 
 
 class Chat:
     """A conversation: its turns, where it looks, and which model answers."""
 
     def __init__(
-        self, near: Pipeline | Remote, scope: Scope, options: AskOptions, *, verbose: bool = False
+        self, backend: Backend, scope: Scope, options: AskOptions, *, verbose: bool = False
     ) -> None:
         from rag.pipeline import Conversation
 
-        self._near = near
+        self._backend = backend
         self._scope = scope
         self._options = options
         self._verbose = verbose
@@ -122,7 +120,7 @@ class Chat:
 
     async def _answer(self, question: str) -> None:
         """One turn. Stopped with Ctrl-C it leaves the conversation as it was."""
-        events = self._near.ask(
+        events = self._backend.ask(
             question,
             scope=self._scope,
             options=self._options,
@@ -146,14 +144,14 @@ class Chat:
             print_sources(out(), self._last)
 
     async def _doc(self, names: list[str]) -> None:
-        found = [document for name in names for document in await self._near.find(name)]
+        found = [document for name in names for document in await self._backend.find(name)]
         self._scope = replace(self._scope, documents=tuple(d.id for d in found))
         shown = ", ".join(one_line(document.name) for document in found)
         say(f"Looking into {shown or 'all documents'}.")
 
     async def _name_model(self, names: list[str]) -> None:
         wanted = names[0] if names else self._options.model
-        say(f"{await self._near.load(wanted)} answers.")
+        say(f"{await self._backend.load(wanted)} answers.")
         self._options = replace(self._options, model=wanted)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from rag.client import Remote
+    from rag.backend import Backend
     from rag.config import Settings
     from rag.pipeline import Pipeline
     from rag.runtime import Runtime
-    from rag.search_process import SearchProcess
 
 T = TypeVar("T")
 RuntimeFactory = Callable[["Settings"], "Runtime"]
@@ -46,63 +46,50 @@ class Context:
 
         return asyncio.run(self._run(work, self.settings(**flags)))
 
-    def run_near(
+    async def _run(self, work: Callable[[Pipeline], Awaitable[T]], settings: Settings) -> T:
+        async with self._pipeline(settings) as pipeline:
+            return await work(pipeline)
+
+    def run_backend(
         self,
-        work: Callable[[Pipeline | Remote], Awaitable[T]],
+        work: Callable[[Backend], Awaitable[T]],
         *,
         local: bool,
-        answers: bool = False,
+        as_of: str | None = None,
         **flags: Any,
     ) -> T:
         """Do `work` on the service that runs on this home, whose models are warm; on a pipeline of
-        our own where there is none, with `local`, or with another embedding model. Work that
-        `answers` has its first question searched for beside the load of the chat model."""
+        our own where there is none, with `local`, with another embedding model, or on the
+        collection as it was when the tag `as_of` was set."""
         import asyncio
 
-        local = local or self.flags.get("embedding_model") is not None
-        return asyncio.run(self._run_near(work, self.settings(**flags), local, answers))
+        local = local or as_of is not None or self.flags.get("embedding_model") is not None
+        return asyncio.run(self._run_backend(work, self.settings(**flags), local, as_of))
 
-    async def _run_near(
+    async def _run_backend(
         self,
-        work: Callable[[Pipeline | Remote], Awaitable[T]],
+        work: Callable[[Backend], Awaitable[T]],
         settings: Settings,
         local: bool,
-        answers: bool,
+        as_of: str | None,
     ) -> T:
-        from rag.client import Remote
+        from rag.client import ServiceClient
 
         if not local:
-            async with Remote.running(settings) as remote:
-                if remote is not None:
-                    return await work(remote)
-        return await self._run(work, settings, answers)
+            async with ServiceClient.running(settings) as client:
+                if client is not None:
+                    return await work(client)
+        async with self._pipeline(settings) as pipeline:
+            pipeline.as_of(as_of)
+            return await work(pipeline)
 
-    async def _run(
-        self, work: Callable[[Pipeline], Awaitable[T]], settings: Settings, answers: bool = False
-    ) -> T:
-        beside = None
-        # Models that are not ours to load need no time in which to search.
-        if answers and self.runtime_factory is default_runtime and settings.engine_url is None:
-            from rag.search_process import SearchProcess
-
-            beside = await SearchProcess.start()  # before all else is imported
-        try:
-            return await self._work(work, settings, beside)
-        finally:
-            if beside is not None:
-                await beside.close()
-
-    async def _work(
-        self,
-        work: Callable[[Pipeline], Awaitable[T]],
-        settings: Settings,
-        beside: SearchProcess | None,
-    ) -> T:
+    @asynccontextmanager
+    async def _pipeline(self, settings: Settings) -> AsyncIterator[Pipeline]:
         from rag.pipeline import open_pipeline
 
         runtime = self.runtime_factory(settings)
         try:
-            async with open_pipeline(settings, runtime, beside=beside) as pipeline:
-                return await work(pipeline)
+            async with open_pipeline(settings, runtime) as pipeline:
+                yield pipeline
         finally:
             await runtime.close()

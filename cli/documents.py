@@ -39,7 +39,7 @@ def list_documents(
         if failed:
             failures = await (await pipeline.store()).failures()
             return sorted(failures.values(), key=lambda failure: str(failure.path))
-        return list((await pipeline.documents()).by_path.values())
+        return await pipeline.documents()
 
     rows = context.run(work)
     if as_json:

@@ -10,21 +10,7 @@ from typing import Annotated
 
 import typer
 
-
-@dataclass(frozen=True, slots=True)
-class PageRange:
-    """First and last page. No tuple: Typer would ask for two words on the command line."""
-
-    first: int
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What a document must say of itself. No tuple, for the same reason."""
-
-    key: str
-    value: str
+from rag.options import MetadataFilter, PageRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +25,10 @@ def page_range(text: str) -> PageRange:
     match = re.fullmatch(r"\s*(\d+)(?:\s*[-–]\s*(\d+))?\s*", text)
     if match is None:
         raise typer.BadParameter(f"{text!r} is not a page or a range such as 3-7")
-    first, last = int(match[1]), int(match[2] or match[1])
-    if not 1 <= first <= last:
-        raise typer.BadParameter(f"{text!r} is no range: pages are numbered from 1")
-    return PageRange(first, last)
+    try:
+        return PageRange(int(match[1]), int(match[2] or match[1]))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no range: pages are numbered from 1") from error
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
@@ -63,12 +49,12 @@ Passages = Annotated[
 ]
 
 
-def where(text: str) -> Condition:
+def where(text: str) -> MetadataFilter:
     """From "author=Ada Fenwick"."""
     key, found, value = text.partition("=")
     if not found or not key.strip() or not value.strip():
         raise typer.BadParameter(f"{text!r} is not KEY=VALUE, as in author=Fenwick")
-    return Condition(key.strip(), value.strip())
+    return MetadataFilter(key.strip(), value.strip())
 
 
 def first_day(text: str) -> Day:
@@ -101,7 +87,7 @@ def _date(text: str, year: int, month: int, day: int) -> date:
 
 
 Where = Annotated[
-    list[Condition] | None,
+    list[MetadataFilter] | None,
     typer.Option(
         "--where",
         parser=where,

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rag import errors
 from rag.config import Settings
 from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved
+from rag.options import AskOptions, Scope, metadata_values
 from rag.retrieval.document_lookup import find_documents
 from rag.types import Answer, Document, Hit, Message
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import httpx2
     from pydantic import TypeAdapter
 
-    from rag.pipeline import AskOptions, Conversation, Scope
+    from rag.answering.conversation import Conversation
 
 _NOTE = "service.json"
 _FIND_S = 1.0  # to answer /health: a service on this machine takes milliseconds
@@ -49,17 +50,17 @@ def withdraw(home: Path) -> None:
             note.unlink()
 
 
-class Remote:
-    """A service. Make one with `running`, or `open` if you know its address."""
+class ServiceClient:
+    """A Backend: a service. Make one with `running`, or `open` if you know its address."""
 
-    def __init__(self, client: httpx2.AsyncClient, url: str, settings: Settings) -> None:
+    def __init__(self, http: httpx2.AsyncClient, url: str, settings: Settings) -> None:
         self.url = url
-        self._client = client
+        self._http = http
         self._settings = settings
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, settings: Settings) -> AsyncIterator[Remote]:
+    async def open(cls, url: str, settings: Settings) -> AsyncIterator[ServiceClient]:
         """Uses the first of the settings' api_key. Nothing is sent before the first call."""
         import httpx2
 
@@ -68,26 +69,26 @@ class Remote:
         # Not by way of a proxy: the service is on this machine, or named by its address.
         async with httpx2.AsyncClient(
             base_url=url, headers=headers, timeout=timeout, trust_env=False
-        ) as client:
-            yield cls(client, url, settings)
+        ) as http:
+            yield cls(http, url, settings)
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, settings: Settings) -> AsyncIterator[Remote | None]:
+    async def running(cls, settings: Settings) -> AsyncIterator[ServiceClient | None]:
         """The service that runs on this `home`; None if there is none, or it does not answer."""
         note = _read_note(settings.home)
         if note is None:
             yield None
             return
-        async with cls.open(note["url"], settings) as remote:
-            yield remote if await remote._is(note["pid"]) else None
+        async with cls.open(note["url"], settings) as client:
+            yield client if await client._is(note["pid"]) else None
 
     async def _is(self, pid: int) -> bool:
         """Another program may have taken the port since."""
         import httpx2
 
         try:
-            answer = await self._client.get("/health", timeout=_FIND_S)
+            answer = await self._http.get("/health", timeout=_FIND_S)
             return bool(answer.status_code == 200 and answer.json()["pid"] == pid)
         except (httpx2.HTTPError, ValueError, KeyError, TypeError):
             return False
@@ -101,8 +102,7 @@ class Remote:
         options: AskOptions | None = None,
         conversation: Conversation | None = None,
     ) -> AsyncGenerator[AnswerEvent]:
-        """As Pipeline.ask: Retrieved, then Delta…, then Done. Raises what it raises, and
-        EngineUnreachable if the service goes away. Closing it stops the answer.
+        """As Backend.ask; raises EngineUnreachable if the service goes away.
 
         A `conversation` is a session of the service, which begins with its first question.
         """
@@ -112,7 +112,7 @@ class Remote:
         if conversation is not None:
             body["session_id"] = await self._session(conversation)
         try:
-            async with self._client.stream("POST", "/query", json=body) as response:
+            async with self._http.stream("POST", "/query", json=body) as response:
                 await _require_success(response)
                 async for event in EventSource(response, max_event_size=None):
                     yield _event(event.event, json.loads(event.data))
@@ -126,11 +126,11 @@ class Remote:
         *,
         k: int | None = None,
         scope: Scope | None = None,
-    ) -> list[Hit]:
-        """As Pipeline.search."""
+    ) -> Retrieved:
+        """As Backend.search. `documents` stays empty."""
         body = self._body(question, history, scope) | ({} if k is None else {"k": k})
         found = await self._json("POST", "/search", json=body)
-        return [_adapter(Hit).validate_python(hit) for hit in found["hits"]]
+        return replace(_retrieved(found), pages=scope.pages if scope else None)
 
     async def documents(self) -> list[Document]:
         """Raises IndexMissing."""
@@ -146,16 +146,21 @@ class Remote:
         return found
 
     async def find(self, name: str) -> list[Document]:
-        """As Pipeline.find."""
+        """As Backend.find."""
         return find_documents(name, await self.documents())
 
     async def load(self, model: str | None) -> str:
-        """As Pipeline.load. The service loads only models that it offers."""
+        """As Backend.load. The service loads only models that it offers."""
         if model is not None:
             await self._json("POST", "/models", json={"model": model})
             return model
         known = await self._json("GET", "/models")
         return next(str(row["name"]) for row in known if row["default"])
+
+    @asynccontextmanager
+    async def loading(self, model: str | None) -> AsyncIterator[None]:  # noqa: ARG002
+        """As Backend.loading: the service has its models loaded."""
+        yield
 
     async def _session(self, conversation: Conversation) -> str:
         if conversation.session is None:
@@ -167,7 +172,7 @@ class Remote:
         from httpx2 import HTTPError
 
         try:
-            response = await self._client.request(method, path, **request)
+            response = await self._http.request(method, path, **request)
             await _require_success(response)
             return response.json()
         except HTTPError as error:
@@ -185,11 +190,11 @@ class Remote:
         if scope is not None and scope.documents:
             body["documents"] = list(scope.documents)
         if scope is not None and scope.pages:
-            body["pages"] = {"first": scope.pages[0], "last": scope.pages[1]}
+            body["pages"] = asdict(scope.pages)
         if scope is not None:
             days = {"since": scope.since, "until": scope.until}
             body |= {name: day.isoformat() for name, day in days.items() if day is not None}
-            body["metadata"] = dict(scope.metadata)
+            body["metadata"] = metadata_values(scope.metadata)
         return body
 
 
@@ -226,8 +231,7 @@ async def _require_success(response: httpx2.Response) -> None:
 def _event(name: str, data: Mapping[str, Any]) -> AnswerEvent:
     """Raises the error that an `error` event tells of."""
     if name == "retrieved":
-        hits = tuple(_adapter(Hit).validate_python(hit) for hit in data["hits"])
-        return Retrieved(data["question"], data["search_text"], hits)
+        return _retrieved(data)
     if name == "map_progress":
         return MapProgress(**data)
     if name == "delta":
@@ -235,6 +239,11 @@ def _event(name: str, data: Mapping[str, Any]) -> AnswerEvent:
     if name == "done":
         return Done(_adapter(Answer).validate_python(data))
     raise _error(data)
+
+
+def _retrieved(data: Mapping[str, Any]) -> Retrieved:
+    hits = tuple(_adapter(Hit).validate_python(hit) for hit in data["hits"])
+    return Retrieved(data["question"], data["search_text"], hits)
 
 
 def _error(problem: Mapping[str, Any]) -> errors.RagError:

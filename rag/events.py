@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from rag.jsonable import UNTOLD
+from rag.options import PageRange
 from rag.types import Answer, Document, Failure, Hit
 
 # ── ingest ────────────────────────────────────────────────────────────────────────────────────
@@ -86,11 +88,18 @@ IngestEvent = Planned | Progress | FileIngested | FileFailed | Summary
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """First event of an answer, once: what was searched for and what was found, best first."""
+    """What a search found: the first event of an answer.
+
+    `search_text` is what was searched for in the question's place, `hits` are best first. The
+    answer goes on from here, so `documents` and `pages` say where it may look further: the
+    documents of the scope in order of their paths (none: the scope is open), and its pages.
+    """
 
     question: str
     search_text: str
     hits: tuple[Hit, ...]
+    documents: tuple[Document, ...] = field(default=(), metadata=UNTOLD)
+    pages: PageRange | None = field(default=None, metadata=UNTOLD)
     kind: Literal["retrieved"] = "retrieved"
 
 

@@ -6,13 +6,17 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
+
+# The metadata of a dataclass's field that stays inside the program.
+UNTOLD: Final[Mapping[str, object]] = MappingProxyType({"told": False})
 
 
 def jsonable(value: Any) -> Any:
     """Dataclasses become objects by field name, tuples arrays, paths strings."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
+        fields = [f for f in dataclasses.fields(value) if f.metadata.get("told", True)]
         return {field.name: jsonable(getattr(value, field.name)) for field in fields}
     if isinstance(value, Mapping):
         return {str(key): jsonable(item) for key, item in value.items()}

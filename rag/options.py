@@ -2,23 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any, ClassVar
+
+LAST_PAGE = 1_000_000  # a higher number is no page
+
+
+@dataclass(frozen=True, slots=True)
+class PageRange:
+    """First and last page, from 1, both included. Raises ValueError."""
+
+    first: int
+    last: int
+
+    # For the service, whose requests hold one: unknown fields are refused there.
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.first <= self.last <= LAST_PAGE:
+            raise ValueError(f"{self.first} to {self.last} is no range of pages from 1")
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataFilter:
+    """What a document says under `key` (its title, language, path or metadata) must hold `value`,
+    in any case."""
+
+    key: str
+    value: str
+
+
+def metadata_filters(values: Mapping[str, str | Sequence[str]]) -> tuple[MetadataFilter, ...]:
+    """From keys to the value, or the values, that each must hold: as the service's requests say."""
+    return tuple(
+        MetadataFilter(key, value)
+        for key, held in values.items()
+        for value in ([held] if isinstance(held, str) else held)
+    )
+
+
+def metadata_values(filters: Sequence[MetadataFilter]) -> dict[str, str | list[str]]:
+    """The inverse of metadata_filters."""
+    found: dict[str, list[str]] = {}
+    for each in filters:
+        found.setdefault(each.key, []).append(each.value)
+    return {key: held[0] if len(held) == 1 else held for key, held in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Where to look: documents by name, path, id or glob (none: all), and a range of pages.
 
-    `metadata` are (key, value): what the document says under the key must hold the value, in any
-    case. `since` and `until` are days, both included; `rag.retrieval.filters` says what a
-    document's day is.
+    All of `metadata` must hold. `since` and `until` are days, both included;
+    `rag.retrieval.filters` says what a document's day is.
     """
 
     documents: tuple[str, ...] = ()
-    pages: tuple[int, int] | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    pages: PageRange | None = None
+    metadata: tuple[MetadataFilter, ...] = ()
     since: date | None = None
     until: date | None = None
 

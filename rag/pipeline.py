@@ -7,14 +7,13 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rag.answering.conversation import Conversation
 from rag.config import Settings
 from rag.embedders.base import Embedder
 from rag.engines.sampling import grammar
 from rag.errors import IndexMissing, InvalidQuestion, RagError
-from rag.events import AnswerEvent, IngestEvent
+from rag.events import AnswerEvent, IngestEvent, Retrieved
 from rag.ingest.plan import Index, Plan, discover, located, make_plan
 from rag.options import AskOptions, Scope
 from rag.readers.formats import SUFFIXES
@@ -28,27 +27,19 @@ from rag.runtime import Runtime
 from rag.store import Filter, Snapshot, Store, StoreWriter
 from rag.store.lock import writer_lock
 from rag.store.manifest import read_manifest
-from rag.types import Document, Hit, Message, Page
-
-if TYPE_CHECKING:
-    from rag.answering.answer import Finder
-    from rag.answering.answerability import Judged
-    from rag.search_process import SearchProcess
+from rag.types import Document, Message, Page
 
 __all__ = ["AskOptions", "Conversation", "Pipeline", "Scope", "open_pipeline"]
 
 
 class Pipeline:
-    """One collection's documents, with the models to embed, find and answer."""
+    """A Backend: one collection's documents, with the models to embed, find and answer."""
 
-    def __init__(
-        self, settings: Settings, runtime: Runtime, *, beside: SearchProcess | None = None
-    ) -> None:
-        """The first question is searched for by the process `beside` this one, if there is one; it
-        belongs to who started it."""
+    url = None  # it is in this process
+
+    def __init__(self, settings: Settings, runtime: Runtime) -> None:
         self.settings = settings
         self.runtime = runtime
-        self._beside = beside
         self.plan = RetrievalPlan.of(settings)
         self._store: Store | None = None
         self._tag: str | None = None
@@ -173,21 +164,24 @@ class Pipeline:
         *,
         k: int | None = None,
         scope: Scope | None = None,
-    ) -> list[Hit]:
-        """The k passages that matter most, best first. Raises InvalidQuestion, IndexMissing."""
-        _check(question)
-        text = search_text(question, history)
-        store, (embedder, sought) = await asyncio.gather(self.store(), self._embedded(text))
+    ) -> Retrieved:
+        """As Backend.search. Raises EmbeddingError, IndexMismatch too."""
+        if not any(char.isalnum() for char in question):
+            raise InvalidQuestion("the question is empty")
+        text, scope = search_text(question, history), scope or Scope()
+        store, (embedder, embedded) = await asyncio.gather(self.store(), self._embedded(text))
         await store.require_embedder(embedder.id)
-        where = await self._filter(scope or Scope())
-        return await retrieve(
-            sought,
+        documents = await self._documents_of(scope)
+        ids = None if scope.all_documents else tuple(sorted({d.id for d in documents}))
+        hits = await retrieve(
+            embedded,
             store,
             k=k or self.settings.k,
-            where=where,
+            where=Filter(ids, scope.pages),
             plan=self.plan,
             rerankers=await self._rerankers(),
         )
+        return Retrieved(question, text, tuple(hits), documents, scope.pages)
 
     async def _embedded(self, text: str) -> tuple[Embedder, SearchText]:
         """The embedder, and the text with its vectors. The first one has to load the model."""
@@ -210,47 +204,24 @@ class Pipeline:
         options: AskOptions | None = None,
         conversation: Conversation | None = None,
     ) -> AsyncGenerator[AnswerEvent]:
-        """Answer from the documents: Retrieved, then Delta…, then Done.
+        """As Backend.ask. The prompts of a `conversation` only grow, so that the engine reads again
+        only what is new."""
+        from rag.answering.answer import Answering
 
-        A `conversation` stands in for `history` and has one turn more afterwards; its prompts only
-        grow, so that the engine reads again only what is new. Raises what `search` does, and
-        InvalidSchema.
-        """
-        from rag.answering.answer import Answering, Asked
-
-        _check(question)
-        options, scope = options or AskOptions(), scope or Scope()
+        options = options or AskOptions()
         if options.schema is not None:  # said now, not when long documents have been read for it
             await asyncio.to_thread(grammar, options.schema)
         if conversation is None:
             conversation = Conversation.of(history)
-        earlier = conversation.messages
-        searched = search_text(question, earlier)
-        async with self._finder(options.model) as finder:
-            hits = await finder.search(question, earlier, k=options.k, scope=scope)
-            chosen = await finder.chosen(scope, everything=bool(options.whole))
-            asked = Asked(question, searched, tuple(hits), chosen, scope.pages)
-            answering = Answering(self.settings, self.runtime, finder, conversation)
-            async with aclosing(answering.events(asked, options)) as events:
-                async for event in events:
-                    yield event
-
-    @asynccontextmanager
-    async def _finder(self, model: str | None) -> AsyncIterator[Finder]:
-        """This pipeline; or the process beside it, while the chat model is loaded in this one."""
-        beside, self._beside = self._beside, None
-        if beside is None:
-            yield self
-            return
-        read_manifest(self.settings.collection_dir)  # nothing ingested: said before all is opened
-        await beside.open(self.settings, self._tag)
-        async with self.loading(model):
-            yield beside
+        retrieved = await self.search(question, conversation.messages, k=options.k, scope=scope)
+        answering = Answering(self, conversation)
+        async with aclosing(answering.events(retrieved, options)) as events:
+            async for event in events:
+                yield event
 
     @asynccontextmanager
     async def loading(self, model: str | None) -> AsyncIterator[None]:
-        """Have a chat model (None: the default) loaded beside what the block does. What hinders
-        that is told to whoever asks the model."""
+        """As Backend.loading."""
         loading = asyncio.create_task(self.load(model))
         try:
             yield
@@ -260,23 +231,9 @@ class Pipeline:
                 await loading
 
     async def load(self, model: str | None) -> str:
-        """Have a chat model at hand (None: the default); returns its name. Raises ModelError."""
+        """As Backend.load."""
         async with self.runtime.lease(model) as engine:
             return engine.model
-
-    async def chosen(self, scope: Scope, *, everything: bool) -> tuple[Document, ...]:
-        """The documents of a scope in order of their paths; of an open one none, or everything."""
-        by_id = (await self.documents()).by_id
-        ids = (await self._filter(scope)).document_ids
-        wanted = by_id if ids is None and everything else ids or ()
-        found = [by_id[id_] for id_ in wanted if id_ in by_id]
-        return tuple(sorted(found, key=lambda document: document.path))
-
-    async def judge(self, question: str, searched: str, hits: Sequence[Hit]) -> Judged:
-        """Whether passages that were found can hold the answer. Raises EmbeddingError."""
-        from rag.answering.answerability import judge
-
-        return await judge(question, searched, hits, await self.embedder())
 
     async def pages(self, document_id: str, numbers: Sequence[int]) -> list[Page]:
         """Pages of a document in order. Raises IndexMissing."""
@@ -284,14 +241,17 @@ class Pipeline:
 
     # ── documents ─────────────────────────────────────────────────────────────────────────────
 
-    async def documents(self) -> Snapshot:
-        """Raises IndexMissing."""
+    async def documents(self) -> list[Document]:
+        """As Backend.documents."""
+        return list((await self.snapshot()).by_path.values())
+
+    async def snapshot(self) -> Snapshot:
+        """The documents of this moment, by path and by id. Raises IndexMissing."""
         return await (await self.store()).snapshot()
 
     async def find(self, name: str) -> list[Document]:
-        """Documents that answer to a name. Raises DocumentNotFound, naming near misses."""
-        snapshot = await self.documents()
-        return find_documents(name, list(snapshot.by_path.values()))
+        """As Backend.find."""
+        return find_documents(name, await self.documents())
 
     async def remove(self, names: Iterable[str]) -> list[Document]:
         """Take documents out of the index; the files stay. Raises DocumentNotFound, IndexLocked."""
@@ -308,32 +268,30 @@ class Pipeline:
         if self._store is not None:
             await self._store.refresh()
 
-    async def _filter(self, scope: Scope) -> Filter:
-        """Raises DocumentNotFound, InvalidQuestion."""
+    async def _documents_of(self, scope: Scope) -> tuple[Document, ...]:
+        """Those of a scope, in order of their paths, each content once; none if it is open. Raises
+        DocumentNotFound, InvalidQuestion."""
         if scope.all_documents:
-            return Filter(None, scope.pages)
-        known = list((await self.documents()).by_path.values())
+            return ()
+        known = await self.documents()
         named = {d.path: d for name in scope.documents for d in find_documents(name, known)}
         found = matching(list(named.values()) if scope.documents else known, scope)
-        return Filter(tuple(sorted({d.id for d in found})), scope.pages)
+        by_id = (await self.snapshot()).by_id
+        ids = {document.id for document in found}
+        return tuple(sorted((by_id[i] for i in ids if i in by_id), key=lambda d: d.path))
 
 
 @asynccontextmanager
 async def open_pipeline(
-    settings: Settings, runtime: Runtime | None = None, *, beside: SearchProcess | None = None
+    settings: Settings, runtime: Runtime | None = None
 ) -> AsyncIterator[Pipeline]:
     """A pipeline on the collection that the settings name; closes what it opened."""
     own = runtime is None
     runtime = runtime or Runtime(settings)
-    pipeline = Pipeline(settings, runtime, beside=beside)
+    pipeline = Pipeline(settings, runtime)
     try:
         yield pipeline
     finally:
         pipeline.close()
         if own:
             await runtime.close()
-
-
-def _check(question: str) -> None:
-    if not any(char.isalnum() for char in question):
-        raise InvalidQuestion("the question is empty")

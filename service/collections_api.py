@@ -47,7 +47,7 @@ async def delete(name: Collection, state: Service) -> Response:
 
 async def _out(state: State, name: str) -> CollectionOut:
     try:
-        documents = list((await state.pipeline(name).documents()).by_path.values())
+        documents = await state.pipeline(name).documents()
     except IndexMissing:
         documents = []
     return CollectionOut(

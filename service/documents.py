@@ -168,7 +168,7 @@ async def documents(
 async def _snapshot(pipeline: Pipeline) -> Snapshot:
     """The documents now; none where nothing was ingested yet."""
     try:
-        return await pipeline.documents()
+        return await pipeline.snapshot()
     except IndexMissing:
         return Snapshot(0, {}, {})
 

@@ -162,7 +162,7 @@ class Jobs:
         pipeline = self._state.pipeline(collection)
         await pipeline.refresh()
         try:
-            documents = (await pipeline.documents()).by_path.values()
+            documents = await pipeline.documents()
         except IndexMissing:  # none of the files could be read
             return {}
         return {document.path: document.id for document in documents}

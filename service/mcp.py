@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 
 from rag.errors import RagError
 from rag.events import AnswerEvent, Done
-from rag.pipeline import Pipeline, Scope
+from rag.options import Scope, metadata_filters
+from rag.pipeline import Pipeline
 from rag.types import Answer, Hit
 from service.answers import Running
 from service.schemas import QUESTION_CHARS, Metadata, Since, Until
@@ -99,8 +100,8 @@ class _Tools:
         with _told():
             pipeline = self._pipeline_of(collection)
             scope = _scope(documents, metadata, since, until)
-            hits = await pipeline.search(question, k=k, scope=scope)
-            return [_passage(hit) for hit in hits]
+            found = await pipeline.search(question, k=k, scope=scope)
+            return [_passage(hit) for hit in found.hits]
 
     async def ask(
         self,
@@ -128,10 +129,9 @@ class _Tools:
     async def list_documents(self, collection: _Collection = None) -> list[DocumentRow]:
         """List the user's documents."""
         with _told():
-            snapshot = await self._pipeline_of(collection).documents()
+            documents = await self._pipeline_of(collection).documents()
             return [
-                DocumentRow(id=d.id, name=d.name, title=d.title, pages=d.pages)
-                for d in snapshot.by_path.values()
+                DocumentRow(id=d.id, name=d.name, title=d.title, pages=d.pages) for d in documents
             ]
 
     async def read_page(
@@ -164,7 +164,7 @@ class _told:  # noqa: N801 - reads as a verb: `with _told():`
 def _scope(
     documents: list[str] | None, metadata: Metadata | None, since: Since, until: Until
 ) -> Scope:
-    told = tuple((metadata or {}).items())
+    told = metadata_filters(metadata or {})
     return Scope(tuple(documents or ()), metadata=told, since=since, until=until)
 
 

@@ -90,8 +90,7 @@ class _Printer:
 
     def told(self, event: AnswerEvent) -> list[bytes]:
         if isinstance(event, Retrieved):
-            hits = [self._conversation.wire.hit(hit) for hit in event.hits]
-            out = SearchOut(question=event.question, search_text=event.search_text, hits=hits)
+            out = self._conversation.wire.search(event)
             return [sse.event("retrieved", {**out.model_dump(mode="json"), **self._ids()})]
         if isinstance(event, MapProgress):
             return [sse.event("map_progress", asdict(event))]
@@ -135,13 +134,7 @@ def answer_html(answer: dict[str, Any]) -> str:
 
 @router.post("/search", summary="Find passages, without an answer")
 async def search(search: Search, state: Service) -> SearchOut:
-    from rag.retrieval.follow_up import search_text
-
     pipeline = state.pipeline(search.collection)
     wire = state.wire(pipeline.settings.collection)
-    hits = await pipeline.search(search.question, search.messages, k=search.k, scope=search.scope)
-    return SearchOut(
-        question=search.question,
-        search_text=search_text(search.question, search.messages),
-        hits=[wire.hit(hit) for hit in hits],
-    )
+    found = await pipeline.search(search.question, search.messages, k=search.k, scope=search.scope)
+    return wire.search(found)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rag import types
 from rag.config import COLLECTION_NAME
-from rag.pipeline import AskOptions, Scope
+from rag.options import AskOptions, PageRange, Scope, metadata_filters
 
 _SCHEMA = {
     "type": "object",
@@ -19,11 +19,13 @@ _SCHEMA = {
 }
 QUESTION_CHARS = 20_000
 Collection = Annotated[str, Field(pattern=COLLECTION_NAME, examples=["default"])]
+_Value = Annotated[str, Field(min_length=1, max_length=1000)]
 Metadata = Annotated[
-    dict[str, Annotated[str, Field(min_length=1, max_length=1000)]],
+    dict[str, _Value | Annotated[list[_Value], Field(min_length=1, max_length=20)]],
     Field(
         max_length=20,
-        description="only documents whose title, language, path or metadata holds the value",
+        description="only documents whose title, language, path or metadata holds the value, or"
+        " all of several",
         examples=[{"author": "Fenwick"}],
     ),
 ]
@@ -49,11 +51,6 @@ class Turn(_In):
     content: str = Field(max_length=100_000)
 
 
-class PageRange(_In):
-    first: int = Field(ge=1, le=1_000_000)
-    last: int = Field(ge=1, le=1_000_000)
-
-
 class Search(_In):
     question: str = Field(
         min_length=1, max_length=QUESTION_CHARS, examples=["How long is the notice period?"]
@@ -71,9 +68,8 @@ class Search(_In):
 
     @property
     def scope(self) -> Scope:
-        pages = (self.pages.first, self.pages.last) if self.pages else None
-        told = tuple(self.metadata.items())
-        return Scope(tuple(self.documents), pages, told, self.since, self.until)
+        told = metadata_filters(self.metadata)
+        return Scope(tuple(self.documents), self.pages, told, self.since, self.until)
 
     @property
     def messages(self) -> list[types.Message]:

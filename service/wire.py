@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from rag import types
+from rag.events import Retrieved
 from service.schemas import (
     AnswerOut,
     ChunkOut,
@@ -14,6 +15,7 @@ from service.schemas import (
     DocumentOut,
     FinishOut,
     HitOut,
+    SearchOut,
 )
 
 
@@ -38,6 +40,10 @@ class Wire:
             gains=dict(hit.gains),
             header_words=hit.header_words,
         )
+
+    def search(self, found: Retrieved) -> SearchOut:
+        hits = [self.hit(hit) for hit in found.hits]
+        return SearchOut(question=found.question, search_text=found.search_text, hits=hits)
 
     def citation(self, citation: types.Citation) -> CitationOut:
         out = CitationOut.model_validate(citation)

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import DocumentNotFound, InvalidQuestion
-from rag.options import Scope
+from rag.options import (
+    LAST_PAGE,
+    MetadataFilter,
+    PageRange,
+    Scope,
+    metadata_filters,
+    metadata_values,
+)
 from rag.retrieval.filters import document_date, matching, parsed_date, value_of
 from rag.types import Coverage, Document
 
@@ -36,10 +43,12 @@ def names(**scope: object) -> list[str]:
 
 
 def test_values_are_found_inside_and_in_any_case() -> None:
-    assert names(metadata=(("author", "fenwick"),)) == ["report"]
-    assert names(metadata=(("AUTHOR", "T"),)) == ["letter"]
-    assert names(metadata=(("language", "en"), ("title", "dra"))) == ["draft"]
-    assert names(metadata=(("path", "/docs"),)) == ["report", "letter", "draft"]
+    assert names(metadata=(MetadataFilter("author", "fenwick"),)) == ["report"]
+    assert names(metadata=(MetadataFilter("AUTHOR", "T"),)) == ["letter"]
+    assert names(metadata=(MetadataFilter("language", "en"), MetadataFilter("title", "dra"))) == [
+        "draft"
+    ]
+    assert names(metadata=(MetadataFilter("path", "/docs"),)) == ["report", "letter", "draft"]
     assert names() == ["report", "letter", "draft"]
 
 
@@ -58,11 +67,11 @@ def test_both_ends_of_a_time_are_included() -> None:
 
 def test_what_no_document_has_is_an_error_that_helps() -> None:
     with pytest.raises(InvalidQuestion, match="'colour'") as unknown:
-        names(metadata=(("colour", "red"),))
+        names(metadata=(MetadataFilter("colour", "red"),))
     assert "author" in unknown.value.hint
     assert "language" in unknown.value.hint
     with pytest.raises(DocumentNotFound, match="'Eve' in its author and a date since 2020"):
-        names(metadata=(("author", "Eve"),), since=date(2020, 1, 1))
+        names(metadata=(MetadataFilter("author", "Eve"),), since=date(2020, 1, 1))
     with pytest.raises(InvalidQuestion, match="both since"):
         names(since=date(2024, 1, 1), until=date(2023, 1, 1))
 
@@ -77,3 +86,22 @@ def test_dates_are_read_as_pdf_and_iso_write_them(day: date) -> None:
 def test_no_text_breaks_the_reading_of_dates(text: str) -> None:
     parsed_date(text)
     parsed_date(f"D:2023{text}")
+
+
+def test_a_key_may_ask_for_several_values() -> None:
+    filters = metadata_filters({"title": ["rep", "ort"], "author": "ada"})
+    assert names(metadata=filters) == ["report"]
+    assert names(metadata=metadata_filters({"language": "en"})) == ["report", "draft"]
+    assert metadata_values(filters) == {"title": ["rep", "ort"], "author": "ada"}
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.text())))
+def test_filters_come_back_from_the_form_of_a_request(pairs: list[tuple[str, str]]) -> None:
+    filters = [MetadataFilter(key, value) for key, value in pairs]
+    assert set(metadata_filters(metadata_values(filters))) == set(filters)
+
+
+@pytest.mark.parametrize("pages", [(0, 1), (3, 2), (-1, 5), (1, LAST_PAGE + 1)])
+def test_what_is_no_range_of_pages_is_refused(pages: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="no range of pages"):
+        PageRange(*pages)

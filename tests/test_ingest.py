@@ -93,7 +93,7 @@ async def test_what_is_ingested_is_found_and_covered(pipeline: Pipeline, folder:
     await run(pipeline, folder)
     store = await pipeline.store()
     assert await store.unindexed_rows() == 0
-    hits = await pipeline.search("tell me of the windmill on page 2")
+    hits = (await pipeline.search("tell me of the windmill on page 2")).hits
     assert hits[0].document.name == "windmill.pdf"
     pages = {p.number: p for p in await store.pages(hits[0].document.id)}
     for hit in hits:
@@ -125,9 +125,9 @@ async def test_a_renamed_file_keeps_its_vectors_and_a_deleted_one_goes_when_prun
     assert (summary.moved, summary.ingested, summary.removed) == (1, 0, 0)
     summary = await run(pipeline, folder, prune=True)
     assert summary.removed == 1
-    names = {path.name for path in (await pipeline.documents()).by_path}
+    names = {path.name for path in (await pipeline.snapshot()).by_path}
     assert names == {"port.pdf", "glacier.pdf", "library.pdf", "tramway.pdf", "windmill.pdf"}
-    assert (await pipeline.search("harbour"))[0].document.name == "port.pdf"
+    assert (await pipeline.search("harbour")).hits[0].document.name == "port.pdf"
     assert await check(await pipeline.store()) == []
 
 
@@ -156,7 +156,7 @@ async def test_a_file_that_breaks_keeps_its_earlier_version_until_it_is_whole_ag
     reasons = [e.failure.reason for e in events if isinstance(e, FileFailed)]
     assert len(reasons) == 1
     assert reasons[0].endswith("its earlier version stays in the index")
-    assert (await pipeline.search("harbour"))[0].document.name == "harbour.pdf"
+    assert (await pipeline.search("harbour")).hits[0].document.name == "harbour.pdf"
     assert (await run(pipeline, folder)).known_bad == 1
     (folder / "harbour.pdf").write_bytes(whole)
     summary = await run(pipeline, folder)
@@ -176,10 +176,10 @@ async def test_reading_again_replaces_documents_without_embedding_what_is_known(
     pipeline: Pipeline, folder: Path
 ) -> None:
     await run(pipeline, folder)
-    before = {d.id for d in (await pipeline.documents()).by_path.values()}
+    before = {d.id for d in await pipeline.documents()}
     summary = await run(pipeline, folder, reread=True)
     assert (summary.ingested, summary.reused_vectors) == (6, summary.chunks)
-    after = {d.id for d in (await pipeline.documents()).by_path.values()}
+    after = {d.id for d in await pipeline.documents()}
     assert not before & after
     assert await check(await pipeline.store()) == []
     assert (await run(pipeline, folder)).unchanged == 6
@@ -212,7 +212,7 @@ async def test_readers_see_a_consistent_index_while_a_writer_works(
     for topic in TOPICS:
         text_pdf(folder / f"{topic}.pdf", [f"Now all about {topic}."], title=topic)
     async for _ in pipeline.ingest([folder]):
-        hits = await pipeline.search("sentence about the library", k=50)
+        hits = (await pipeline.search("sentence about the library", k=50)).hits
         assert len({hit.chunk.id for hit in hits}) == len(hits)
         assert hits
 

@@ -183,7 +183,7 @@ async def test_a_search_uses_the_configured_models(
     (tmp_path / "moved").rename(chosen.collection_dir)
     runtime = Runtime(chosen, embedder=FakeEmbedder())
     async with open_pipeline(chosen, runtime) as pipeline:
-        hits = await pipeline.search("goats")
+        hits = (await pipeline.search("goats")).hits
         scores = await (await runtime.reranker()).scores("goats", [h.chunk.content for h in hits])
     by_rank = sorted(range(len(hits)), key=lambda index: hits[index].ranks["cross_encoder"])
     assert by_rank == sorted(range(len(hits)), key=lambda index: -scores[index])

@@ -16,11 +16,11 @@ from mcp.client.client import Client
 from typer.testing import CliRunner, Result
 
 from cli.main import create_cli
-from rag.client import Remote
+from rag.client import ServiceClient
 from rag.config import Settings
-from rag.errors import EngineUnreachable, InvalidQuestion, InvalidSchema
+from rag.errors import DocumentNotFound, EngineUnreachable, InvalidQuestion, InvalidSchema
 from rag.events import Delta, Done, MapProgress, Retrieved
-from rag.pipeline import AskOptions, Scope
+from rag.options import AskOptions, MetadataFilter, PageRange, Scope
 from rag.runtime import Runtime
 from rag.testing import FakeEngine
 from rag.types import Message
@@ -185,10 +185,10 @@ async def test_remote_tells_the_same_events_as_the_pipeline(
     address: str, home: Path, shared_cache: Path
 ) -> None:
     settings = service_settings(home, shared_cache)
-    async with Remote.running(settings) as remote:
+    async with ServiceClient.running(settings) as remote:
         assert remote is not None
         assert remote.url == address
-        scope, options = Scope(("lease.pdf",), (1, 1)), AskOptions(k=2)
+        scope, options = Scope(("lease.pdf",), PageRange(1, 1)), AskOptions(k=2)
         told = [event async for event in remote.ask(QUESTION, scope=scope, options=options)]
         first, last = told[0], told[-1]
         assert isinstance(first, Retrieved)
@@ -196,14 +196,21 @@ async def test_remote_tells_the_same_events_as_the_pipeline(
         assert "".join(event.text for event in told if isinstance(event, Delta)) == ANSWER
         assert last.answer.citations[0].document == first.hits[0].document
         assert last.answer.citations[0].boxes
-        hits = await remote.search("deposit", k=1)
+        one_page = Scope(pages=PageRange(1, 1))
+        retrieved = await remote.search("deposit", k=1, scope=one_page)
+        assert retrieved.search_text == "deposit"
+        assert retrieved.pages == one_page.pages
+        hits = retrieved.hits
+        twice = (MetadataFilter("title", "lease"), MetadataFilter("title", "garden"))
+        with pytest.raises(DocumentNotFound):  # both must hold
+            await remote.search("deposit", scope=Scope(metadata=twice))
         assert hits[0].chunk.text == first.hits[0].chunk.text
         with pytest.raises(InvalidQuestion):
             await anext(remote.ask("?!"))
 
 
 async def test_remote_passes_every_option_on(address: str, home: Path, shared_cache: Path) -> None:
-    async with Remote.running(service_settings(home, shared_cache)) as remote:
+    async with ServiceClient.running(service_settings(home, shared_cache)) as remote:
         assert remote is not None
         options = AskOptions(whole=True, schema={"type": "object"}, max_tokens=50)
         told = [event async for event in remote.ask(QUESTION, options=options)]
@@ -270,12 +277,12 @@ def test_a_chat_about_an_empty_collection_ends_at_once(address: str, home: Path)
 
 async def test_no_service_is_found_where_none_runs(tmp_path: Path, shared_cache: Path) -> None:
     settings = service_settings(tmp_path, shared_cache)
-    async with Remote.running(settings) as remote:
+    async with ServiceClient.running(settings) as remote:
         assert remote is None
     note = {"url": "http://127.0.0.1:9", "pid": os.getpid()}
     (tmp_path / "service.json").write_text(str(note).replace("'", '"'))
-    async with Remote.running(settings) as remote:
+    async with ServiceClient.running(settings) as remote:
         assert remote is None
-    async with Remote.open("http://127.0.0.1:9", settings) as remote:
+    async with ServiceClient.open("http://127.0.0.1:9", settings) as remote:
         with pytest.raises(EngineUnreachable):
             await anext(remote.ask(QUESTION))

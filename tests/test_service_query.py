@@ -159,6 +159,11 @@ def test_scope_and_search(client: httpx2.Client) -> None:
     found = client.post("/search", json=lease).json()
     assert {hit["document"]["name"] for hit in found["hits"]} == {"lease.pdf"}
     assert client.post("/search", json=lease | {"until": "1999-12-31"}).status_code == 422
+    both = client.post("/search", json=lease | {"metadata": {"title": ["lease", "garden"]}})
+    assert (both.status_code, both.json()["code"]) == (404, "document_not_found")
+    for pages in ({"first": 2, "last": 1}, {"first": 0, "last": 1}, {"first": 1, "lst": 2}):
+        asked = {"question": "deposit", "pages": pages}
+        assert client.post("/search", json=asked).status_code == 422
     found = client.post("/search", json={"question": "deposit crowns", "k": 1}).json()
     hit = found["hits"][0]
     assert sum(hit["gains"].values()) == pytest.approx(hit["score"])

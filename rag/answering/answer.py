@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Protocol
 
-from rag.answering.answerability import Judged
+from rag.answering.answerability import Judged, judge
 from rag.answering.conversation import Conversation, Turn
 from rag.answering.full_document import is_broad, is_list
 from rag.answering.map_reduce import PART_TOKENS, Pages, Reading, Texts, reduced
@@ -16,11 +15,12 @@ from rag.answering.prompting import Budget, Prompt, build_prompt
 from rag.answering.refusal_message import NOT_SAID, refusal_text
 from rag.answering.repetition import loop_start
 from rag.config import Settings
+from rag.embedders.base import Embedder
 from rag.engines.base import Engine
 from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved
-from rag.options import AskOptions, Scope
+from rag.options import AskOptions
 from rag.runtime import Runtime
-from rag.types import Answer, Document, Finish, Hit, Message, Page, Piece
+from rag.types import Answer, Document, Finish, Hit, Page, Piece
 from rag.verification.ground import Grounded, ground
 from rag.verification.structured import ground_fields, instruction
 
@@ -38,61 +38,41 @@ UNSUPPORTED = 0.5
 SHORT_PAGES = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question, what was searched for in its place, and what was found, best first.
+class Source(Pages, Protocol):
+    """Where the documents are that an answer rests on, and the models that make it: a Pipeline."""
 
-    `documents` are those to read whole, should the question want that, and `between` the pages.
-    """
+    settings: Settings
+    runtime: Runtime
 
-    question: str
-    searched: str
-    hits: tuple[Hit, ...]
-    documents: tuple[Document, ...] = ()
-    between: tuple[int, int] | None = None
+    async def embedder(self) -> Embedder:
+        """The one that made the index."""
 
-
-class Finder(Pages, Protocol):
-    """What an answer wants of the documents: a Pipeline, or one in another process."""
-
-    async def search(
-        self, question: str, history: Sequence[Message], *, k: int | None, scope: Scope
-    ) -> list[Hit]:
-        """The k passages that matter most, best first. Raises InvalidQuestion, IndexMissing."""
-
-    async def chosen(self, scope: Scope, *, everything: bool) -> tuple[Document, ...]:
-        """The documents of a scope in order of their paths; of an open one none, or everything."""
-
-    async def judge(self, question: str, searched: str, hits: Sequence[Hit]) -> Judged:
-        """Whether the passages can hold the answer. Raises EmbeddingError."""
+    async def documents(self) -> list[Document]:
+        """All of the collection."""
 
 
 class Answering:
     """Answers questions about one collection, in one conversation."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        runtime: Runtime,
-        finder: Finder,
-        conversation: Conversation,
-    ) -> None:
-        self.settings = settings
-        self.runtime = runtime
-        self.finder = finder
+    def __init__(self, source: Source, conversation: Conversation) -> None:
+        self.source = source
+        self.settings = source.settings
+        self.runtime = source.runtime
         self.conversation = conversation
 
-    async def events(self, asked: Asked, options: AskOptions) -> AsyncGenerator[AnswerEvent]:
+    async def events(
+        self, retrieved: Retrieved, options: AskOptions
+    ) -> AsyncGenerator[AnswerEvent]:
         """Retrieved, then MapProgress… where documents are read whole, then Delta…, then Done; the
         conversation has one turn more then."""
-        yield Retrieved(asked.question, asked.searched, asked.hits)
-        judged = await self._judged(asked, options)
-        if judged.likely < self.settings.refusal_threshold or not (asked.hits or options.whole):
-            self._remember(Turn(asked.question, asked.question, NOT_SAID))
-            yield Done(refusal(asked, judged))
+        yield retrieved
+        judged = await self._judged(retrieved, options)
+        if judged.likely < self.settings.refusal_threshold or not (retrieved.hits or options.whole):
+            self._remember(Turn(retrieved.question, retrieved.question, NOT_SAID))
+            yield Done(refusal(retrieved, judged))
             return
         async with self.runtime.lease(options.model) as engine:
-            async with aclosing(self._prepared(engine, asked, options)) as preparing:
+            async with aclosing(self._prepared(engine, retrieved, options)) as preparing:
                 async for step in preparing:
                     if isinstance(step, Prompt):
                         prompt = step
@@ -111,15 +91,17 @@ class Answering:
                         if end is not None:
                             text = text[:end]
                             break
-        self._remember(prompt.turn(asked.question, text))
-        grounded = await self._grounded(asked, text, prompt, structured=options.schema is not None)
-        yield Done(finished(asked, prompt, grounded, judged, finish, engine.model))
+        self._remember(prompt.turn(retrieved.question, text))
+        grounded = await self._grounded(
+            retrieved.question, text, prompt, structured=options.schema is not None
+        )
+        yield Done(finished(retrieved, prompt, grounded, judged, finish, engine.model))
 
-    async def _judged(self, asked: Asked, options: AskOptions) -> Judged:
+    async def _judged(self, retrieved: Retrieved, options: AskOptions) -> Judged:
         """Raises EmbeddingError."""
-        if options.whole or is_broad(asked.question):
+        if options.whole or is_broad(retrieved.question):
             return Judged()
-        return await self.finder.judge(asked.question, asked.searched, asked.hits)
+        return await judge(retrieved, await self.source.embedder())
 
     def _pieces(self, engine: Engine, prompt: Prompt, options: AskOptions) -> AsyncGenerator[Piece]:
         return engine.stream(
@@ -135,16 +117,16 @@ class Answering:
     # ── the prompt ────────────────────────────────────────────────────────────────────────────
 
     async def _prepared(
-        self, engine: Engine, asked: Asked, options: AskOptions
+        self, engine: Engine, retrieved: Retrieved, options: AskOptions
     ) -> AsyncGenerator[MapProgress | Prompt]:
         """The prompt, last; before it what reading whole documents has to tell."""
         budget = self._budget(engine, options)
-        task, listed = asked.question, is_list(asked.question) and options.schema is None
+        task, listed = retrieved.question, is_list(retrieved.question) and options.schema is None
         if options.schema is not None:
             task = instruction(task, options.schema)
-        texts = await self._texts(asked, options, budget)
+        texts = await self._texts(retrieved, options, budget)
         if texts is None:
-            yield await self._prompt(task, asked.hits, budget)
+            yield await self._prompt(task, retrieved.hits, budget)
             return
         if self._new(texts) <= (budget.prompt if options.whole else budget.message):
             whole = Budget(budget.prompt, budget.prompt, budget.count_tokens)
@@ -153,7 +135,7 @@ class Answering:
                 yield MapProgress(1, 1, texts.count, texts.count)
                 yield prompt
                 return
-        reading = Reading(engine, asked.question, texts)
+        reading = Reading(engine, retrieved.question, texts)
         async with aclosing(reading.read(min(budget.message, PART_TOKENS))) as progress:
             async for step in progress:
                 yield step
@@ -169,15 +151,20 @@ class Answering:
         fresh = whole // (FOLLOW_UP_SHARE if follows else FIRST_SHARE)
         return Budget(whole, min(fresh, CPU_MESSAGE_TOKENS) if slow else fresh, engine.count_tokens)
 
-    async def _texts(self, asked: Asked, options: AskOptions, budget: Budget) -> Texts | None:
+    async def _texts(
+        self, retrieved: Retrieved, options: AskOptions, budget: Budget
+    ) -> Texts | None:
         """The documents to give whole, if that is what is wanted."""
-        if options.whole is False or not asked.documents:
+        documents = retrieved.documents
+        if options.whole and not documents:  # the scope is open: all of them
+            documents = tuple({d.id: d for d in await self.source.documents()}.values())
+        if options.whole is False or not documents:
             return None
-        chosen = bool(options.whole) or is_broad(asked.question)
-        pages = sum(document.pages for document in asked.documents)
-        if not chosen and (len(asked.documents) > 1 or pages > SHORT_PAGES):
+        chosen = bool(options.whole) or is_broad(retrieved.question)
+        pages = sum(document.pages for document in documents)
+        if not chosen and (len(documents) > 1 or pages > SHORT_PAGES):
             return None
-        texts = await Texts.load(asked.documents, self.finder, asked.between, budget)
+        texts = await Texts.load(documents, self.source, retrieved.pages, budget)
         return texts if texts.hits and (chosen or self._new(texts) <= budget.message) else None
 
     def _new(self, texts: Texts) -> int:
@@ -191,19 +178,19 @@ class Answering:
     # ── the answer ────────────────────────────────────────────────────────────────────────────
 
     async def _grounded(
-        self, asked: Asked, text: str, prompt: Prompt, *, structured: bool
+        self, question: str, text: str, prompt: Prompt, *, structured: bool
     ) -> Grounded:
         """The answer with every citation checked against the passages of the prompt."""
-        pages = await pages_of(prompt.hits, self.finder)
+        pages = await pages_of(prompt.hits, self.source)
         if structured:
-            return await asyncio.to_thread(ground_fields, text, prompt.hits, pages, asked.question)
+            return await asyncio.to_thread(ground_fields, text, prompt.hits, pages, question)
         return await asyncio.to_thread(
-            ground, text, prompt.hits, pages, asked.question, numbers=prompt.numbers
+            ground, text, prompt.hits, pages, question, numbers=prompt.numbers
         )
 
 
 def finished(
-    asked: Asked,
+    retrieved: Retrieved,
     prompt: Prompt,
     grounded: Grounded,
     judged: Judged,
@@ -214,11 +201,11 @@ def finished(
     unlikely = judged.likely < UNSUPPORTED and nothing_supported(grounded)
     if grounded.refused or unlikely:
         said = grounded.text if grounded.refused else NOT_SAID
-        text = refusal_text(asked.searched, prompt.hits, judged.nearest, said=said)
+        text = refusal_text(retrieved.search_text, prompt.hits, judged.nearest, said=said)
         grounded = Grounded(text, grounded.claims if grounded.refused else (), (), True)
     return Answer(
-        question=asked.question,
-        search_text=asked.searched,
+        question=retrieved.question,
+        search_text=retrieved.search_text,
         text=grounded.text,
         claims=grounded.claims,
         citations=grounded.citations,
@@ -233,10 +220,12 @@ def nothing_supported(grounded: Grounded) -> bool:
     return bool(grounded.claims) and not any(claim.sources for claim in grounded.claims)
 
 
-def refusal(asked: Asked, judged: Judged) -> Answer:
+def refusal(retrieved: Retrieved, judged: Judged) -> Answer:
     """The answer that no model was asked for."""
-    text = refusal_text(asked.searched, asked.hits, judged.nearest)
-    return Answer(asked.question, asked.searched, text, (), (), asked.hits, True, None, "")
+    text = refusal_text(retrieved.search_text, retrieved.hits, judged.nearest)
+    return Answer(
+        retrieved.question, retrieved.search_text, text, (), (), retrieved.hits, True, None, ""
+    )
 
 
 async def pages_of(hits: Iterable[Hit], source: Pages) -> dict[tuple[str, int], Page]:

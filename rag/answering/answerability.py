@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from rag.answering.nearest_sentences import DEPTH, Sentence, Sought, seek
 from rag.embedders.base import Embedder
-from rag.types import Hit
+from rag.events import Retrieved
 from rag.verification.numbers import numbers
 from rag.verification.words import names, tokens
 
@@ -107,11 +107,11 @@ class Judged:
     nearest: tuple[Sentence, ...] = ()
 
 
-async def judge(question: str, searched: str, hits: Sequence[Hit], embedder: Embedder) -> Judged:
+async def judge(retrieved: Retrieved, embedder: Embedder) -> Judged:
     """Raises EmbeddingError."""
     if not is_fitted_to(embedder.id):
         return Judged()
-    sought = await seek(question, searched, hits, embedder)
+    sought = await seek(retrieved.question, retrieved.search_text, retrieved.hits, embedder)
     return Judged(await asyncio.to_thread(answerable, sought), sought.nearest)
 
 

@@ -51,8 +51,8 @@ class Turn:
 
 
 class Conversation:
-    """The turns so far. `Pipeline.ask` adds one when an answer is finished; `Remote.ask` leaves
-    them with the service, in its session of the id `session`."""
+    """The turns so far. `Pipeline.ask` adds one when an answer is finished; `ServiceClient.ask`
+    leaves them with the service, in its session of the id `session`."""
 
     def __init__(self, turns: Iterable[Turn] = ()) -> None:
         self.turns: list[Turn] = list(turns)

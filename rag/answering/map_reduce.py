@@ -19,6 +19,7 @@ from rag.answering.prompting import Budget, Prompt, passage
 from rag.answering.refusal_message import NOT_SAID
 from rag.engines.base import Engine
 from rag.events import MapProgress
+from rag.options import PageRange
 from rag.types import Document, Hit, Message, Page
 from rag.verification.ground import Grounded, ground
 
@@ -67,10 +68,10 @@ class Texts:
         cls,
         documents: Sequence[Document],
         source: Pages,
-        between: tuple[int, int] | None,
+        between: PageRange | None,
         budget: Budget,
     ) -> Texts:
-        first, last = between or (1, sys.maxsize)
+        first, last = (between.first, between.last) if between else (1, sys.maxsize)
         found: list[tuple[Document, list[Page]]] = []
         for document in documents:
             numbers = range(first, min(last, document.pages) + 1)

@@ -108,7 +108,7 @@ async def _draft(
     check = await _generate(engine, ASK_FOR_ANSWER.format(**shown, question=question))
     if not holds_answer(check, [normalised(answer)]):
         return None
-    hits = await pipeline.search(question, k=DEPTH)
+    hits = (await pipeline.search(question, k=DEPTH)).hits
     pages = [(hit.document.name, hit.chunk.first_page) for hit in hits]
     place = (document.name, chunk.first_page)
     digest = hashlib.sha256(f"{place}{question}".encode()).hexdigest()[:12]

@@ -106,8 +106,8 @@ async def require_documents(pipeline: Pipeline, questions: Sequence[Question]) -
 
     Raises DocumentNotFound if it holds none of those that they need.
     """
-    snapshot = await pipeline.documents()
-    missing = missing_documents(questions, {d.name for d in snapshot.by_path.values()})
+    names = {document.name for document in await pipeline.documents()}
+    missing = missing_documents(questions, names)
     if missing and len(missing) == len(missing_documents(questions, ())):
         raise DocumentNotFound(
             f"none of the documents that the questions name is in the index: {missing[0]}, …",
@@ -121,11 +121,12 @@ async def retrieve_one(pipeline: MeasuredPipeline, question: Question, k: int) -
     cache = await pipeline.cache()
     before, started = cache.seconds, time.perf_counter()
     try:
-        hits = await pipeline.search(
+        found = await pipeline.search(
             question.question, question.history, k=k, scope=_scope(question)
         )
+        hits = found.hits
     except DocumentNotFound:  # reported once for all questions by missing_documents
-        hits = []
+        hits = ()
     total, embedding = time.perf_counter() - started, cache.seconds - before
     return Record(
         id=question.id,

@@ -33,8 +33,8 @@ def matching(documents: Sequence[Document], scope: Scope) -> list[Document]:
 
     Raises InvalidQuestion for a key that no document has, DocumentNotFound where none is left.
     """
-    for key, _ in scope.metadata:
-        _require_key(key, documents)
+    for wanted in scope.metadata:
+        _require_key(wanted.key, documents)
     if scope.since and scope.until and scope.since > scope.until:
         raise InvalidQuestion(
             f"no date is both since {scope.since} and until {scope.until}",
@@ -80,8 +80,8 @@ def value_of(document: Document, key: str) -> str | None:
 
 
 def _fits(document: Document, scope: Scope) -> bool:
-    for key, value in scope.metadata:
-        if value.casefold() not in (value_of(document, key) or "").casefold():
+    for wanted in scope.metadata:
+        if wanted.value.casefold() not in (value_of(document, wanted.key) or "").casefold():
             return False
     if scope.since is None and scope.until is None:
         return True
@@ -99,7 +99,7 @@ def _require_key(key: str, documents: Sequence[Document]) -> None:
 
 
 def _described(scope: Scope) -> str:
-    parts = [f"{value!r} in its {key}" for key, value in scope.metadata]
+    parts = [f"{wanted.value!r} in its {wanted.key}" for wanted in scope.metadata]
     parts += [f"a date since {scope.since}"] * (scope.since is not None)
     parts += [f"a date until {scope.until}"] * (scope.until is not None)
     return " and ".join(parts)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rag.embedders.base import Vectors
 from rag.errors import IndexCorrupt
+from rag.options import PageRange
 from rag.store import schema
 from rag.store.column_cache import Held
 from rag.store.connection import one_of, translated
@@ -52,14 +53,14 @@ class Filter:
     """Which chunks a search may return. None means all."""
 
     document_ids: tuple[str, ...] | None = None
-    pages: tuple[int, int] | None = None
+    pages: PageRange | None = None
 
     def sql(self) -> str | None:
         parts = []
         if self.document_ids is not None:
             parts.append(one_of("document_id", self.document_ids))
         if self.pages is not None:
-            first, last = self.pages
+            first, last = self.pages.first, self.pages.last
             parts.append(f"last_page >= {first} AND first_page <= {last}")
         return " AND ".join(parts) or None
 
