@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rag.config import Settings
     from rag.pipeline import Pipeline
     from rag.store.checks import Fault
+    from rag.store.manifest import Manifest
 
 State = Literal["ok", "warning", "error"]
 _PACKAGES = ("vllm-mlx", "mlx", "mlx-lm", "mlx-embeddings", "lancedb", "pymupdf")
@@ -161,6 +162,7 @@ async def _index(pipeline: Pipeline) -> AsyncIterator[Check]:
         stats = await collection_stats(store)
         held = f"{stats.documents:,} documents, {stats.pages:,} pages, {stats.chunks:,} chunks"
         yield Check("index", "ok", f"{name}: {held}, {size(stats.disk_bytes)}")
+        yield _format(store.manifest)
         indexed = stats.chunks - stats.unindexed
         yield Check("full text", "ok", f"{indexed:,} of {stats.chunks:,} chunks indexed")
         embedder = await pipeline.embedder()
@@ -182,6 +184,17 @@ async def _index(pipeline: Pipeline) -> AsyncIterator[Check]:
         yield Check("index", "ok", f"{name}: empty", error.hint)
     except RagError as error:
         yield Check("index", "error", str(error), error.hint)
+
+
+def _format(manifest: Manifest) -> Check:
+    """Of the index: an earlier one is read as it is, and upgraded by whatever writes next."""
+    from rag.store.migrations import pending
+
+    gains = tuple(step.gain for step in pending(manifest))
+    if not gains:
+        return Check("format", "ok", str(manifest.format))
+    hint = f"rag doctor --fix upgrades it, as the next rag ingest would: {'; '.join(gains)}."
+    return Check("format", "warning", f"{manifest.format}, an earlier one", hint, gains)
 
 
 def _remedy(fault: Fault) -> str:

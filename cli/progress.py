@@ -44,6 +44,9 @@ class IngestView:
             case "ingested":
                 if self._verbose:
                     self._err.print(f"ingested {one_line(event.document.path)}", style="dim")
+                path = one_line(event.document.path)
+                for warning in event.document.warnings:
+                    self._err.print(f"warning: {path}: {one_line(warning)}")
             case "summary":
                 self.summary = event
                 self.__exit__()

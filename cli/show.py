@@ -141,5 +141,6 @@ def _details(document: Document) -> Mapping[str, object]:
         "language": document.language or "unknown",
         "size": size(document.size),
         "added": document.added_at,
+        **({"warnings": "; ".join(document.warnings)} if document.warnings else {}),
         **{key: value for key, value in document.metadata.items() if value},
     }

@@ -105,7 +105,7 @@ async def tag(pipeline: Pipeline, name: str, *, delete: bool = False) -> None:
     directory = pipeline.settings.collection_dir
     read_manifest(directory)
     with writer_lock(directory):
-        store = await StoreWriter.open(directory)
+        store = await StoreWriter.open(directory, notify=pipeline.runtime.notify)
         try:
             await (delete_tag if delete else set_tag)(store, name)
         finally:
@@ -125,7 +125,7 @@ async def change_embedder(pipeline: Pipeline, model: str) -> AsyncGenerator[Reem
     read_manifest(directory)
     with writer_lock(directory):
         embedder = await pipeline.runtime.embedder(model)
-        store = await StoreWriter.open(directory)
+        store = await StoreWriter.open(directory, notify=pipeline.runtime.notify)
         try:
             async with aclosing(reembed(store, embedder, model)) as steps:
                 async for step in steps:

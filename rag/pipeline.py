@@ -144,7 +144,11 @@ class Pipeline:
         """The store for writing (hold the lock) and its embedder. Raises IndexMismatch."""
         embedder, directory = await self.embedder(), self.settings.collection_dir
         store = await StoreWriter.create(
-            directory, embedder.id, embedder.dimensions, self.embedding_model
+            directory,
+            embedder.id,
+            embedder.dimensions,
+            self.embedding_model,
+            notify=self.runtime.notify,
         )
         self.close()
         self._store = store
@@ -257,7 +261,7 @@ class Pipeline:
         """Take documents out of the index; the files stay. Raises DocumentNotFound, IndexLocked."""
         with writer_lock(self.settings.collection_dir):
             found = {d.path: d for name in names for d in await self.find(name)}
-            store = await StoreWriter.open(self.settings.collection_dir)
+            store = await StoreWriter.open(self.settings.collection_dir, notify=self.runtime.notify)
             await store.remove(found)
             store.close()
         await self.refresh()

@@ -21,7 +21,7 @@ class Runtime:
     """The embedder and the chat models of `settings`, on one MLX thread.
 
     Other implementations may be given, which tests and embedding programs use. `notify` is told,
-    in a line, of what takes time (a download, an import).
+    in a line, of what takes time (a download, an import, an upgrade of the index).
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Runtime:
         notify: Callable[[str], None] | None = None,
     ) -> None:
         self.settings = settings
-        self._notify = notify
+        self.notify = notify or silent
         self.thread = MLXThread()
         self._given_embedder = embedder
         self._embedders: dict[str, Embedder] = {}
@@ -66,8 +66,9 @@ class Runtime:
         """The cross-encoder of the settings. Raises ModelNotFound, ModelLoadFailed."""
         async with self._opening:
             if self._reranker is None:
-                notify = self._notify or silent
-                self._reranker = await CrossEncoder.open(self.settings, self.thread, notify=notify)
+                self._reranker = await CrossEncoder.open(
+                    self.settings, self.thread, notify=self.notify
+                )
             return self._reranker
 
     def lease(self, model: str | None = None) -> AbstractAsyncContextManager[Engine]:
@@ -98,7 +99,7 @@ class Runtime:
     async def _open_engine(self, settings: Settings) -> Engine:
         from rag.engines.base import open_engine
 
-        return await open_engine(settings, self.thread, notify=self._notify)
+        return await open_engine(settings, self.thread, notify=self.notify)
 
     async def _weights(self, settings: Settings) -> int:
         """Bytes of the model's weights on disk, which is what they take in memory."""

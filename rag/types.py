@@ -140,6 +140,7 @@ class Document:
     coverage: Coverage
     metadata: Mapping[str, str]
     added_at: str  # ISO 8601, UTC
+    warnings: tuple[str, ...] = ()  # what could not be read of it
 
     @property
     def name(self) -> str:

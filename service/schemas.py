@@ -156,6 +156,7 @@ class DocumentOut(_Out):
     coverage: CoverageOut
     metadata: dict[str, str]
     added_at: str
+    warnings: tuple[str, ...] = Field(description="what could not be read of it")
 
 
 class ChunkOut(_Out):

@@ -224,6 +224,7 @@ class Ingest:
                 coverage=Coverage.of(parsed.pages),
                 metadata=parsed.metadata,
                 added_at=now(),
+                warnings=parsed.warnings,
             )
             yield Addition(document, self._recipe, parsed.pages, chunks, matrix)
 

@@ -35,20 +35,25 @@ class Manifest:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Raises IndexMissing, IndexMismatch (another format), IndexCorrupt."""
+    """Of this format or an earlier one. Raises IndexMissing, IndexMismatch (made by a newer
+    version of this program), IndexCorrupt."""
     path = directory / NAME
     try:
         fields = json.loads(path.read_text())
-        if fields.get("format") == FORMAT:
+        found = fields["format"]
+        if type(found) is not int or found < 1:
+            raise ValueError(f"format {found!r}")
+        if found <= FORMAT:
             return Manifest(**{**fields, "retired": tuple(fields.get("retired", ()))})
     except FileNotFoundError:
         name = directory.name
         raise IndexMissing(f"nothing was ingested into the collection {name} yet") from None
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise IndexCorrupt(f"{path} is damaged: {error}") from error
     raise IndexMismatch(
-        f"this collection has format {fields.get('format')}, not {FORMAT}",
-        hint="Use the version that made it, or ingest again into another collection.",
+        f"a newer version of this program wrote this collection: format {found}, "
+        f"and this one knows formats up to {FORMAT}",
+        hint="Update this program, or use another collection (--collection).",
     )
 
 

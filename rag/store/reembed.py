@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -42,10 +42,8 @@ async def reembed(store: StoreWriter, embedder: Embedder, model: str) -> AsyncGe
     if current == embedder.id:
         return
     await store.repair()
-    name = f"chunks-{hashlib.sha256(embedder.id.encode()).hexdigest()[:12]}"
-    fields = schema.chunks_schema(embedder.id, embedder.dimensions)
-    async with translated():
-        shadow = await store.connection.create_table(name, schema=fields, exist_ok=True)
+    name = shadow_name(embedder)
+    shadow = await _shadow(store.connection, name, embedder)
     wanted, there = await _ids(store.chunks_table), await _ids(shadow)
     await _delete(shadow, sorted(there - wanted))
     done = len(there & wanted)
@@ -64,6 +62,22 @@ async def reembed(store: StoreWriter, embedder: Embedder, model: str) -> AsyncGe
     former = {**manifest.former, manifest.chunks: manifest.model}
     former.pop(name, None)
     store.set_manifest(replace(manifest, chunks=name, model=model, retired=retired, former=former))
+
+
+def shadow_name(embedder: Embedder) -> str:
+    """The table of an embedder's vectors."""
+    return f"chunks-{hashlib.sha256(embedder.id.encode()).hexdigest()[:12]}"
+
+
+async def _shadow(connection: Any, name: str, embedder: Embedder) -> AsyncTable:
+    """The table that an earlier call has begun; a new one where its columns are of another time."""
+    fields = schema.chunks_schema(embedder.id, embedder.dimensions)
+    async with translated():
+        if name in (await connection.list_tables()).tables:
+            begun = await connection.open_table(name)
+            if (await begun.schema()).equals(fields):
+                return begun
+        return await connection.create_table(name, schema=fields, mode="overwrite")
 
 
 async def _copy(source: AsyncTable, shadow: AsyncTable, ids: list[str], embedder: Embedder) -> int:

@@ -16,8 +16,8 @@ from rag.embedders.base import Vectors
 from rag.terms import indexed_terms
 from rag.types import Block, Chunk, Coverage, Document, Failure, Page, StoredChunk, Word
 
-# Raised when a row's meaning changes so that old indexes cannot be read.
-FORMAT: Final = 1
+# Raised with each step in rag/store/migrations.py.
+FORMAT: Final = 2
 FULL_TEXT_INDEX: Final = "terms_full_text"
 
 DOCUMENTS: Final = pa.schema(
@@ -35,6 +35,7 @@ DOCUMENTS: Final = pa.schema(
         "coverage": pa.string(),  # JSON
         "metadata": pa.string(),  # JSON
         "added_at": pa.string(),
+        "warnings": pa.string(),  # JSON
     }
 )
 
@@ -96,7 +97,7 @@ def chunks_schema(embedder_id: str, dimensions: int) -> pa.Schema:
             "tokens": pa.int32(),
             "vector": pa.list_(pa.float32(), dimensions),
         },
-        metadata={"rag.format": str(FORMAT), "rag.embedder": embedder_id},
+        metadata={"rag.embedder": embedder_id},
     )
 
 
@@ -207,6 +208,7 @@ def document_row(document: Document, recipe: str) -> dict[str, Any]:
         ),
         "metadata": json.dumps(dict(document.metadata), ensure_ascii=False),
         "added_at": document.added_at,
+        "warnings": json.dumps(document.warnings, ensure_ascii=False),
     }
 
 
@@ -227,6 +229,7 @@ def stored_document(row: Mapping[str, Any]) -> Document:
         ),
         metadata=json.loads(row["metadata"]),
         added_at=row["added_at"],
+        warnings=tuple(json.loads(row.get("warnings", "[]"))),  # not in rows of format 1
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from rag.store import schema
 from rag.store.connection import batches, connect, one_of, translated
 from rag.store.indexes import index_chunks
 from rag.store.manifest import NAME, Manifest, write_manifest
+from rag.store.migrations import migrate
 from rag.store.reader import Store
 from rag.types import Chunk, Document, Failure, Page
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 # Old versions stay readable this long for searches that began before a commit.
 RETENTION = timedelta(hours=1)
 FIRST_CHUNKS_TABLE = "chunks"
+
+
+def _silent(_: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,23 @@ class StoreWriter(Store):
     """A store that may also be written to. Each method is one step that a crash cannot halve."""
 
     @classmethod
-    async def create(cls, directory: Path, embedder_id: str, dimensions: int, model: str) -> Self:
+    async def open(
+        cls, directory: Path, *, tag: str | None = None, notify: Callable[[str], None] = _silent
+    ) -> Self:
+        """As Store.open; an index of an earlier format is upgraded first, and `notify` told so."""
+        await migrate(directory, notify)
+        return await super().open(directory, tag=tag)
+
+    @classmethod
+    async def create(
+        cls,
+        directory: Path,
+        embedder_id: str,
+        dimensions: int,
+        model: str,
+        *,
+        notify: Callable[[str], None] = _silent,
+    ) -> Self:
         """Open the collection, made first if need be; its manifest is written last.
 
         Raises IndexMismatch if the collection was made with another embedder.
@@ -57,7 +77,7 @@ class StoreWriter(Store):
                 ):
                     await connection.create_table(name, schema=fields, mode="overwrite")
             write_manifest(directory, Manifest(FIRST_CHUNKS_TABLE, model))
-        store = await cls.open(directory)
+        store = await cls.open(directory, notify=notify)
         await store.require_embedder(embedder_id)
         return store
 
