@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from store_factory import DIMENSIONS, EVERYTHING, addition, dense, full_text, read, unit
 
 from rag.errors import IndexMismatch, IndexMissing
+from rag.options import PageRange
 from rag.store import Filter, Store, StoreWriter
 from rag.store.column_cache import Held
 from rag.store.schema import FORMAT
@@ -67,7 +68,7 @@ async def test_filters_narrow_both_searches(store: StoreWriter) -> None:
         "id-dogs"
     }
     assert await full_text(store, query_terms("purr"), 9, only_dogs) == []
-    second_page = Filter(pages=(2, 9))
+    second_page = Filter(pages=PageRange(2, 9))
     assert [f.chunk.first_page for f in await dense(store, unit(1, 0, 0, 0), 9, second_page)] == [2]
 
 
@@ -155,7 +156,7 @@ async def test_a_version_asked_often_tells_the_same_from_memory(store: StoreWrit
     assert searcher._held is not None
     found = await searcher.dense(near, 9, EVERYTHING)
     assert await read(searcher, found) == before
-    barked = await searcher.full_text(query_terms("bark"), 9, Filter(("id-dogs",), (1, 1)))
+    barked = await searcher.full_text(query_terms("bark"), 9, Filter(("id-dogs",), PageRange(1, 1)))
     assert [item.place.id for item in barked] == ["id-dogs:00000"]
 
 
