@@ -19,6 +19,7 @@ class HeardEngine:
     def __init__(self, inner: Engine) -> None:
         self._inner = inner
         self.model, self.context_tokens = inner.model, inner.context_tokens
+        self.thinking_tokens = inner.thinking_tokens
         self.prompts: list[Sequence[Message]] = []
         self.first_s: list[float] = []
 

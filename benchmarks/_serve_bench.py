@@ -29,6 +29,7 @@ class Overheard:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.model, self.context_tokens = engine.model, engine.context_tokens
+        self.thinking_tokens = engine.thinking_tokens
         self.count_tokens, self.close = engine.count_tokens, engine.close
         self.asked: tuple[Sequence[Message], dict[str, Any]] = ((), {})
 

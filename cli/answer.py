@@ -27,7 +27,7 @@ async def show_answer(
     events: AsyncGenerator[AnswerEvent], *, verbose: bool = False, hints: bool = True
 ) -> Answer:
     """Show an answer while it comes; returns it when it is finished."""
-    from rag.events import Delta, Done, MapProgress, Retrieved
+    from rag.events import Delta, Done, MapProgress, Retrieved, Thought
 
     view = _View()
     try:
@@ -37,6 +37,8 @@ async def show_answer(
                     view.waiting(f"Reading {len(event.hits)} passages …")
                 elif isinstance(event, MapProgress):
                     view.waiting(f"Read {event.pages_done} of {event.pages_total} pages …")
+                elif isinstance(event, Thought):
+                    view.think(event.text, restart=event.restart)
                 elif isinstance(event, Delta):
                     view.write(event.text)
                 elif isinstance(event, Done):
@@ -70,7 +72,7 @@ class _View:
         from rich.live import Live
 
         self._out, self._err = out(), err()
-        self._text = ""
+        self._text = self._thoughts = ""
         self._started = time.monotonic()
         self._first: float | None = None
         self._status = self._err.status("Searching …") if self._err.is_terminal else None
@@ -82,6 +84,15 @@ class _View:
     def waiting(self, what: str) -> None:
         if self._status is not None:
             self._status.update(what)
+
+    def think(self, piece: str, *, restart: bool) -> None:
+        """Thoughts are counted while they come; `-v` shows them in the end."""
+        if restart:
+            self._thoughts, self._text = self._thoughts + self._text, ""
+            if self._shown:
+                self._live.update(self._tail())
+        self._thoughts += piece
+        self.waiting(f"Thinking … {len(self._thoughts.split())} words")
 
     def write(self, piece: str) -> None:
         self._text += piece
@@ -106,6 +117,8 @@ class _View:
     def finish(self, answer: Answer, *, verbose: bool, hints: bool) -> None:
         self._close()
         self._text = ""
+        if verbose and (thoughts := self._thoughts.strip()):
+            self._err.print(f"Thoughts:\n{clean(thoughts)}\n", style="dim", markup=False)
         self._out.print(answer_text(answer))
         print_sources(self._out, answer)
         if hints and answer.finish is not None and answer.finish.reason == "length":

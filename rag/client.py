@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag import errors
 from rag.config import Settings
-from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved
+from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved, Thought
 from rag.options import AskOptions, Scope, metadata_values
 from rag.retrieval.document_lookup import find_documents
 from rag.types import Answer, Document, Hit, Message
@@ -234,6 +234,8 @@ def _event(name: str, data: Mapping[str, Any]) -> AnswerEvent:
         return _retrieved(data)
     if name == "map_progress":
         return MapProgress(**data)
+    if name == "thought":
+        return Thought(data["text"], data["restart"])
     if name == "delta":
         return Delta(data["text"])
     if name == "done":

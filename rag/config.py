@@ -109,6 +109,12 @@ class Settings(BaseSettings):
         0.1, ge=0, le=1, description="refuse where an answer is less likely than this; 0: never"
     )
     max_tokens: int = Field(512, ge=1, description="an answer's limit, in chat-model tokens")
+    thinking: Literal["off", "low", "medium", "high"] = Field(
+        "off", description="how much the model thinks first, where its template leaves the choice"
+    )
+    thinking_tokens: int = Field(
+        2048, ge=1, description="a limit for a model's thoughts, beside max_tokens"
+    )
     temperature: float = Field(0.0, ge=0, le=2, description="0 takes the most likely words")
     context_tokens: int | None = Field(None, ge=512, description="prompt budget; default: by model")
     queue_limit: int = Field(64, ge=1, description="requests that may wait; more get 'busy'")

@@ -22,7 +22,8 @@ RagError
 │   ├── EngineBusy         the queue is full
 │   ├── EngineTimeout      no token within the time allowed
 │   ├── EngineUnreachable  the configured server does not answer
-│   └── PromptTooLong      does not fit the model's context
+│   ├── PromptTooLong      does not fit the model's context
+│   └── ThoughtsCutOff     the model thought until its limit, and wrote no answer
 ├── SessionNotFound        no chat session with this id
 └── InvalidQuestion        empty, or a filter that cannot be understood
     ├── InvalidSchema      a JSON schema that no answer can be held to
@@ -168,6 +169,12 @@ class PromptTooLong(EngineError):
     """The prompt does not fit the model's context."""
 
     hint = "Ask with fewer passages (-k) or a shorter question."
+
+
+class ThoughtsCutOff(EngineError):
+    """The model thought until its limit, or to its end, and wrote no answer."""
+
+    hint = "Raise thinking_tokens, set thinking = 'off' if it is on, or choose another model."
 
 
 class InvalidName(RagError):

@@ -124,6 +124,16 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
+class Thought:
+    """The next piece of what the model thinks before it answers: no part of the answer. `restart`:
+    the deltas so far were thoughts, too, and the answer begins anew."""
+
+    text: str
+    restart: bool = False
+    kind: Literal["thought"] = "thought"
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """Last event of an answer, once: the verified answer. Its text may differ from the deltas."""
 
@@ -131,4 +141,4 @@ class Done:
     kind: Literal["done"] = "done"
 
 
-AnswerEvent = Retrieved | MapProgress | Delta | Done
+AnswerEvent = Retrieved | MapProgress | Thought | Delta | Done

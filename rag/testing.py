@@ -9,11 +9,15 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from itertools import cycle
 
 import numpy as np
 
 from rag.embedders.base import Vectors
+from rag.engines.thought_format import PLAIN, ThoughtFormat
+from rag.engines.thought_stream import Decoded, TokenLimits, without_thoughts
+from rag.engines.thoughts import ThoughtFilter
 from rag.errors import PromptTooLong
 from rag.types import Finish, Message, Piece
 
@@ -21,6 +25,7 @@ _WORD = re.compile(r"\w+")
 _PIECE = re.compile(r"\s*\S+|\s+\Z")  # words, each with the space before it
 
 Answerer = Callable[[Sequence[Message]], str]
+Cut = Callable[[str], Sequence[str]]
 
 
 class FakeEmbedder:
@@ -74,11 +79,19 @@ def echo(messages: Sequence[Message]) -> str:
     return messages[-1].content
 
 
+def words(text: str) -> list[str]:
+    """The words of a text, each with the space before it."""
+    return _PIECE.findall(text)
+
+
 class FakeEngine:
     """Answers from a script (over and over), or by a function of the messages; echoes by default.
 
-    A token is a word. `calls` holds the messages of each call, `closed` counts the answers that
-    nobody heard to their end, and `active` those being given. `delay_s` passes before each piece.
+    A token is a piece, and a piece a word, or what `cut` makes of the answer. With `thoughts` the
+    script is what a reasoning model writes, whose thoughts go apart (`inside`: the closing tag of
+    thoughts that its prompt opens). `calls` holds the messages of each call, `closed` counts the
+    answers that nobody heard to their end, and `active` those being given. `delay_s` passes before
+    each piece.
     """
 
     def __init__(
@@ -88,13 +101,20 @@ class FakeEngine:
         delay_s: float = 0.0,
         context_tokens: int = 4096,
         model: str = "fake",
+        cut: Cut = words,
+        thoughts: ThoughtFormat = PLAIN,
+        inside: str = "",
+        thinking_tokens: int = 0,
     ) -> None:
         self.model = model
         self.context_tokens = context_tokens
+        self.thinking_tokens = thinking_tokens
         self.calls: list[tuple[Message, ...]] = []
         self.closed = 0
         self.active = 0
         self._delay_s = delay_s
+        self._cut = cut
+        self._thoughts, self._inside = thoughts, inside
         self._answer = answers if callable(answers) else _scripted(answers)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
@@ -110,20 +130,30 @@ class FakeEngine:
     ) -> AsyncGenerator[Piece]:
         self.calls.append(tuple(messages))
         prompt = self.count_tokens(messages)
-        if prompt + max_tokens > self.context_tokens:
-            raise PromptTooLong(f"{prompt} + {max_tokens} tokens; {self.context_tokens} fit")
-        words = _PIECE.findall(self._answer(messages))
+        limits = TokenLimits(max_tokens, self.thinking_tokens)
+        if prompt + limits.total > self.context_tokens:
+            raise PromptTooLong(f"{prompt} + {limits.total} tokens; {self.context_tokens} fit")
+        written = list(self._cut(self._answer(messages)))
+        thoughts = ThoughtFilter(self._thoughts, inside=self._inside)
         self.active += 1
         finished = False
         try:
-            for word in words[:max_tokens]:
-                await asyncio.sleep(self._delay_s)
-                yield Piece(word)
-            finished = True
-            yield Piece("", _finish(prompt, len(words), max_tokens))
+            decoded = self._decoded(written, prompt, limits.total)
+            async with aclosing(without_thoughts(decoded, thoughts, limits)) as pieces:
+                async for piece in pieces:
+                    finished = piece.finish is not None
+                    yield piece
         finally:
             self.active -= 1
             self.closed += not finished
+
+    async def _decoded(
+        self, written: Sequence[str], prompt: int, limit: int
+    ) -> AsyncGenerator[Decoded]:
+        for count, piece in enumerate(written[:limit], start=1):
+            await asyncio.sleep(self._delay_s)
+            yield Decoded(piece, _finish(prompt, count, count))
+        yield Decoded("", _finish(prompt, len(written), limit), done=True)
 
     async def close(self) -> None:
         pass

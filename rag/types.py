@@ -221,10 +221,13 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What an engine streams: text, and with the last piece how it ended."""
+    """What an engine streams: text of the answer, or a `thought` that is no part of it; with the
+    last piece how it ended. `restart`: all text before this piece was thought, too."""
 
     text: str
     finish: Finish | None = None
+    thought: str = ""
+    restart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

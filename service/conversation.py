@@ -10,7 +10,7 @@ from typing import Any
 
 from rag.answering import conversation as spoken
 from rag.errors import RagError
-from rag.events import AnswerEvent, Delta, Done
+from rag.events import AnswerEvent, Delta, Done, Thought
 from rag.pipeline import Pipeline
 from rag.sessions.store import Turn, TurnState
 from rag.verification.structured import sources_of
@@ -69,6 +69,8 @@ class Conversation:
                         if not text:
                             self.state.metrics.first_token.observe(time.perf_counter() - started)
                         text += event.text
+                    elif isinstance(event, Thought):
+                        text = "" if event.restart else text
                     elif isinstance(event, Done):
                         await self._keep(event)
                         outcome = "done"

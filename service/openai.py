@@ -16,8 +16,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from rag.errors import InvalidQuestion, ModelNotFound, RagError
-from rag.events import Delta, Done
+from rag.errors import EngineError, InvalidQuestion, ModelNotFound, RagError
+from rag.events import Delta, Done, Thought
 from rag.types import Answer, Citation
 from service import sse
 from service.answers import Running, unless_gone
@@ -167,6 +167,8 @@ class _Reply:
                 if isinstance(event, Delta):
                     written += event.text
                     yield self._chunk({"content": event.text})
+                elif isinstance(event, Thought):
+                    _require_kept(event, written)
                 elif isinstance(event, Done):
                     for chunk in self._end(event.answer, written):
                         yield chunk
@@ -225,6 +227,15 @@ class _Reply:
             for citation in answer.citations
         ]
         return _SOURCES + "\n".join(lines) if lines else ""
+
+
+def _require_kept(event: Thought, written: str) -> None:
+    """Raises EngineError where what was streamed turns out to be thoughts, which are no content:
+    nothing can be taken back here."""
+    if event.restart and written:
+        raise EngineError(
+            "the model sent its thoughts as an answer", hint="Ask again: now that is known of it."
+        )
 
 
 def _title(citation: Citation) -> str:

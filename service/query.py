@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from rag.errors import RagError
-from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved
+from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved, Thought
 from service import markdown, sse
 from service.answers import Running, unless_gone
 from service.conversation import Conversation
@@ -31,6 +31,7 @@ With `"stream": true` (or `Accept: text/event-stream`) a stream of server-sent e
 |---|---|
 | `retrieved` | once: `question`, `search_text`, `hits` |
 | `map_progress` | `pages_done`, `pages_total`…: how far documents are read that are given whole |
+| `thought` | `text`: the next piece of what the model thinks first; `restart`: so were the deltas |
 | `delta` | `text`: the next piece, as the model writes it, not yet verified |
 | `html` | with `"render": true`, now and then: `html` of what was written so far |
 | `done` | once, at the end: the verified answer as in the JSON response, kept in its session |
@@ -94,6 +95,9 @@ class _Printer:
             return [sse.event("retrieved", {**out.model_dump(mode="json"), **self._ids()})]
         if isinstance(event, MapProgress):
             return [sse.event("map_progress", asdict(event))]
+        if isinstance(event, Thought):
+            self._text = "" if event.restart else self._text
+            return [sse.event("thought", {"text": event.text, "restart": event.restart})]
         if isinstance(event, Delta):
             self._text += event.text
             return [sse.event("delta", {"text": event.text}), *self._html()]

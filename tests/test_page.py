@@ -12,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
+from rag.engines.thought_format import ANY
 from rag.testing import FakeEngine
 from rag.types import Message
 from tests.service_server import ANSWER, LEASE, pdf, running, service_settings, upload
@@ -30,12 +31,14 @@ def _answer(messages: list[Message]) -> str:
     if "slowly" in question:
         # No two alike: an answer that repeats itself is cut, and nothing would be left to stop.
         return "Some **bold** " + " ".join(f"word{number}" for number in range(2000))
+    if "think first" in question:
+        return f"<think>The lessor wants <b>99</b> crowns.</think>\n\n{ANSWER}"
     return "The documents do not say." if "yellow cats" in question else ANSWER
 
 
 @pytest.fixture(scope="module")
 def engine() -> FakeEngine:
-    return FakeEngine(_answer, delay_s=0.01, context_tokens=8192)
+    return FakeEngine(_answer, delay_s=0.01, context_tokens=8192, thoughts=ANY)
 
 
 @pytest.fixture(scope="module")
@@ -268,6 +271,18 @@ def test_no_answer_and_error_are_told_as_such(page: Page) -> None:
     page.unroute("**/query")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".source")).to_have_count(1)
+
+
+def test_thoughts_are_folded_and_no_part_of_the_answer(page: Page) -> None:
+    page.get_by_label("Your question").fill("Please think first: how high is the deposit?")
+    page.keyboard.press("Enter")
+    expect(page.locator(".sources .source")).to_be_visible()
+    thoughts = page.locator(".turn details.thoughts")
+    expect(thoughts).not_to_have_attribute("open", "")
+    expect(thoughts.locator("div")).to_be_hidden()
+    assert "99" not in page.locator(".turn .answer").inner_text()
+    thoughts.locator("summary").click()
+    expect(thoughts.locator("div")).to_have_text("The lessor wants <b>99</b> crowns.")
 
 
 def test_only_the_keyboard(page: Page) -> None:

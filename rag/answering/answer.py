@@ -17,7 +17,7 @@ from rag.answering.repetition import loop_start
 from rag.config import Settings
 from rag.embedders.base import Embedder
 from rag.engines.base import Engine
-from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved
+from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved, Thought
 from rag.options import AskOptions
 from rag.runtime import Runtime
 from rag.types import Answer, Document, Finish, Hit, Page, Piece
@@ -63,8 +63,8 @@ class Answering:
     async def events(
         self, retrieved: Retrieved, options: AskOptions
     ) -> AsyncGenerator[AnswerEvent]:
-        """Retrieved, then MapProgress… where documents are read whole, then Delta…, then Done; the
-        conversation has one turn more then."""
+        """Retrieved, then MapProgress… where documents are read whole, Thought… where the model
+        thinks first, then Delta…, then Done; the conversation has one turn more then."""
         yield retrieved
         judged = await self._judged(retrieved, options)
         if judged.likely < self.settings.refusal_threshold or not (retrieved.hits or options.whole):
@@ -84,7 +84,10 @@ class Answering:
             else:
                 async with aclosing(self._pieces(engine, prompt, options)) as pieces:
                     async for piece in pieces:
-                        text, finish = text + piece.text, piece.finish or finish
+                        text = ("" if piece.restart else text) + piece.text
+                        finish = piece.finish or finish
+                        if piece.thought or piece.restart:
+                            yield Thought(piece.thought, piece.restart)
                         if piece.text:
                             yield Delta(piece.text)
                         end = loop_start(text) if options.schema is None else None
@@ -145,7 +148,8 @@ class Answering:
         from rag.compute.mlx_runtime import device
 
         slow = self.settings.engine_url is None and device() == "cpu"
-        room = engine.context_tokens - (options.max_tokens or self.settings.max_tokens)
+        written = engine.thinking_tokens + (options.max_tokens or self.settings.max_tokens)
+        room = engine.context_tokens - written
         whole = min(self.settings.context_tokens or room, room)
         follows = any(turn.passages for turn in self.conversation.turns)
         fresh = whole // (FOLLOW_UP_SHARE if follows else FIRST_SHARE)

@@ -142,7 +142,7 @@ class Reading:
             )
             async with aclosing(stream) as pieces:
                 async for piece in pieces:
-                    text += piece.text
+                    text = ("" if piece.restart else text) + piece.text
         grounded = await asyncio.to_thread(
             ground, text, hits, self.texts.pages, self.question, numbers=numbers
         )

@@ -23,6 +23,10 @@ class Engine(Protocol):
     def context_tokens(self) -> int:
         """Prompt and answer together must fit in this many tokens."""
 
+    @property
+    def thinking_tokens(self) -> int:
+        """Tokens that its thoughts may take beside an answer; 0 where it does not think."""
+
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of the whole prompt, chat template included."""
 
@@ -34,8 +38,9 @@ class Engine(Protocol):
         temperature: float,
         schema: Mapping[str, object] | None = None,
     ) -> AsyncGenerator[Piece]:
-        """The answer piece by piece; the last piece carries how it ended. With a JSON `schema` the
-        answer is JSON that fits it, unless cut off by `max_tokens`. Raises EngineError.
+        """The answer piece by piece, thoughts apart; the last piece carries how it ended. With a
+        JSON `schema` the answer is JSON that fits it, unless cut off by `max_tokens`. Raises
+        EngineError.
         """
 
     async def close(self) -> None: ...

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal
 
 from rag.config import Settings
+from rag.engines.thought_format import ANY
+from rag.engines.thought_stream import Decoded, TokenLimits, without_thoughts
+from rag.engines.thoughts import ThoughtFilter
 from rag.errors import (
     EngineBusy,
     EngineError,
     EngineTimeout,
     EngineUnreachable,
     PromptTooLong,
+    ThoughtsCutOff,
 )
 from rag.models.registry import AUTO
 from rag.types import Finish, Message, Piece
@@ -27,15 +33,27 @@ _CONNECT_S = 10.0
 # languages fewer: 3 errs on the side of a prompt that fits.
 _BYTES_PER_TOKEN = 3
 _TOKENS_PER_MESSAGE = 8
+# Models that think without being asked to, by a word of their names. Such a server may send the
+# thoughts as content, and without the opening tag, which the prompt has.
+_THINKERS = re.compile(
+    r"(?:^|[^a-z0-9])(?:r1|qwq|gpt-oss|magistral|think\w*|reason\w*|deepthink|o[134])(?![a-z0-9])"
+)
 
 
 class OpenAIEngine:
     """An Engine. Make one with `open`."""
 
-    def __init__(self, client: AsyncOpenAI, model: str, context_tokens: int) -> None:
+    def __init__(
+        self, client: AsyncOpenAI, model: str, context_tokens: int, settings: Settings
+    ) -> None:
         self.model = model
         self.context_tokens = context_tokens
         self._client = client
+        self._limit = settings.thinking_tokens
+        self._asked_for = _switches(settings)
+        # Learnt from answers, too: nobody tells us what template the server has.
+        self._thinks = bool(_THINKERS.search(model.lower())) or settings.thinking != "off"
+        self._unopened = self._thinks
 
     @classmethod
     async def open(cls, settings: Settings) -> OpenAIEngine:
@@ -55,7 +73,12 @@ class OpenAIEngine:
         except EngineError:
             await client.close()
             raise
-        return cls(client, model, settings.context_tokens or _DEFAULT_CONTEXT)
+        return cls(client, model, settings.context_tokens or _DEFAULT_CONTEXT, settings)
+
+    @property
+    def thinking_tokens(self) -> int:
+        """Of a model that is known to think."""
+        return self._limit if self._thinks else 0
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """An estimate, from the text's bytes: the server alone knows its tokenizer."""
@@ -72,32 +95,64 @@ class OpenAIEngine:
     ) -> AsyncGenerator[Piece]:
         """The answer piece by piece; closing the generator closes the connection.
 
-        Raises EngineUnreachable, EngineBusy, EngineTimeout, PromptTooLong, EngineError.
+        Raises EngineUnreachable, EngineBusy, EngineTimeout, PromptTooLong, ThoughtsCutOff,
+        EngineError.
         """
         request: dict[str, Any] = {
             "model": self.model,
             "messages": [{"role": turn.role, "content": turn.content} for turn in messages],
-            "max_tokens": max_tokens,
             "temperature": temperature,
             "stream": True,
             "stream_options": {"include_usage": True},
+            **self._asked_for,
         }
         if schema is not None:
             form = {"name": "answer", "schema": dict(schema), "strict": True}
             request["response_format"] = {"type": "json_schema", "json_schema": form}
-        reason, usage, pieces = None, None, 0
+        expected = self._thinks
+        try:
+            async with aclosing(self._answer(request, max_tokens)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except ThoughtsCutOff:
+            if expected:
+                raise
+            # The first answer of a model that thinks: it had no tokens for that. Now it has.
+            yield Piece("", restart=True)
+            async with aclosing(self._answer(request, max_tokens)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    async def _answer(self, request: dict[str, Any], max_tokens: int) -> AsyncGenerator[Piece]:
+        limits = TokenLimits(max_tokens, self.thinking_tokens)
+        hold = self._unopened and "response_format" not in request
+        thoughts = ThoughtFilter(ANY, hold=hold)
+        decoded = self._decoded({**request, "max_tokens": limits.total})
+        try:
+            async with aclosing(without_thoughts(decoded, thoughts, limits)) as pieces:
+                async for piece in pieces:
+                    self._unopened = self._unopened or piece.restart
+                    yield piece
+            # What ends without thoughts has none that nobody opened.
+            self._unopened = self._unopened and (thoughts.thought or not hold)
+        finally:
+            self._thinks = self._thinks or thoughts.thought
+
+    async def _decoded(self, request: dict[str, Any]) -> AsyncGenerator[Decoded]:
+        reason, usage, tokens = None, None, 0
         with _translated(self._client):
             async with await self._client.chat.completions.create(**request) as chunks:
                 async for chunk in chunks:
                     usage = chunk.usage or usage
                     for choice in chunk.choices:
                         reason = choice.finish_reason or reason
-                        if choice.delta.content:
-                            pieces += 1
-                            yield Piece(choice.delta.content)
+                        text, thought = _written(choice.delta)
+                        if text or thought:
+                            tokens += 1
+                            yield Decoded(text, _finish("length", None, tokens), thought=thought)
         if reason is None:
             raise EngineError("the server's answer broke off", hint="See the server's log.")
-        yield Piece("", _finish(reason, usage, pieces))
+        yield Decoded("", _finish(reason, usage, tokens), done=True)
 
     async def close(self) -> None:
         await self._client.close()
@@ -109,6 +164,38 @@ async def _first_model(client: AsyncOpenAI) -> str:
     if not served.data:
         raise EngineError("the server serves no model", hint="Load one there, or set chat_model.")
     return served.data[0].id
+
+
+def _switches(settings: Settings) -> dict[str, Any]:
+    """What a server is told of thinking: nothing, unless that was set. Servers that render a chat
+    template take the first, Ollama and OpenAI's own the second, which has no word for "off"."""
+    if "thinking" not in settings.model_fields_set:
+        return {}
+    on = settings.thinking != "off"
+    asked: dict[str, Any] = {"extra_body": {"chat_template_kwargs": {"enable_thinking": on}}}
+    return {**asked, "reasoning_effort": settings.thinking} if on else asked
+
+
+def _written(delta: Any) -> tuple[str, str]:
+    """The text of a piece, and the thought: servers call it `reasoning_content`, `reasoning` or
+    `thinking`, and Mistral's sends a list of parts."""
+    thought = ""
+    for name in ("reasoning_content", "reasoning", "thinking"):
+        value = getattr(delta, name, None)
+        if isinstance(value, str) and value:
+            thought = value
+            break
+    if not isinstance(delta.content, list):
+        return delta.content or "", thought
+    text = ""
+    for part in delta.content:
+        if part.get("type") == "text":
+            text += str(part.get("text") or "")
+        elif part.get("type") == "thinking":
+            inner = part.get("thinking") or ""
+            parts = inner if isinstance(inner, list) else [{"text": inner}]
+            thought += "".join(str(one.get("text") or "") for one in parts)
+    return text, thought
 
 
 def _finish(reason: str, usage: CompletionUsage | None, pieces: int) -> Finish:

@@ -10,13 +10,16 @@ import json
 import sys
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
 from rag.engines import sampling
 from rag.engines.chat_template import ChatTemplate
+from rag.engines.thought_stream import Decoded, TokenLimits, without_thoughts
+from rag.engines.thoughts import ThoughtFilter
 from rag.engines.vllm_mlx_loading import LIBRARIES, Limits, import_library, load
 from rag.errors import EngineBusy, EngineError, EngineTimeout, PromptTooLong
 from rag.models import registry
@@ -42,11 +45,13 @@ class VLLMMLXEngine:
         thread: MLXThread,
         *,
         context_tokens: int,
+        thinking_tokens: int,
         capacity: int,
         timeout_s: float,
     ) -> None:
         self.model = model.name
         self.context_tokens = context_tokens
+        self.thinking_tokens = thinking_tokens if template.thinks else 0
         self._core = core
         self._template = template
         self._grammar = sampling.JSONGrammar(template.tokenizer)
@@ -69,7 +74,9 @@ class VLLMMLXEngine:
         model = await thread.run(registry.chat_model, settings, notify or registry.silent)
         for name in LIBRARIES:  # in steps, so that closing need not wait for the whole
             await thread.run(import_library, name)
-        core, template, used = await thread.run(load, model, limits, thread)
+        core, template, used = await thread.run(
+            load, model, limits, thread, thinking=settings.thinking
+        )
         await core.start()
         return cls(
             model,
@@ -77,6 +84,7 @@ class VLLMMLXEngine:
             template,
             thread,
             context_tokens=_context_tokens(model.folder, settings.context_tokens),
+            thinking_tokens=settings.thinking_tokens,
             capacity=used.concurrency + settings.queue_limit,
             timeout_s=settings.request_timeout_s,
         )
@@ -95,29 +103,22 @@ class VLLMMLXEngine:
     ) -> AsyncGenerator[Piece]:
         """The answer piece by piece. With a JSON `schema`, the answer is JSON that fits it.
 
-        Raises PromptTooLong, EngineBusy, EngineTimeout, EngineError.
+        Raises PromptTooLong, ThoughtsCutOff, EngineBusy, EngineTimeout, EngineError.
         """
         prompt = await asyncio.to_thread(self._template.encode, messages)
-        room = self.context_tokens - len(prompt)
-        if room < 1:
-            raise PromptTooLong(f"a prompt of {len(prompt)} tokens, for {self.context_tokens}")
         processors = [sampling.at(temperature)]
         if schema is not None:  # compiling it takes a moment
             processors.insert(0, await asyncio.to_thread(self._grammar.processor, schema))
-        params = self._params(min(max_tokens, room), processors)
-        request_id = self._admit()
-        try:
-            collector = await self._begin(request_id, prompt, params)
-            sent = 0
-            while True:
-                piece = self._piece(await self._output(collector), sent)
-                sent += len(piece.text)
-                if piece.text or piece.finish:
-                    yield piece
-                if piece.finish:
-                    return
-        finally:
-            await self._retire(request_id)
+            prompt += self._template.closing(prompt)
+        room = self.context_tokens - len(prompt)
+        if room < 1:
+            raise PromptTooLong(f"a prompt of {len(prompt)} tokens, for {self.context_tokens}")
+        limits = TokenLimits(max_tokens, 0 if schema is not None else self.thinking_tokens)
+        thoughts = ThoughtFilter(self._template.format, inside=self._template.unclosed(prompt))
+        decoded = self._decoded(prompt, self._params(min(limits.total, room), processors))
+        async with aclosing(without_thoughts(decoded, thoughts, limits)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def close(self) -> None:
         """End what still runs with EngineError, free the model. Idempotent."""
@@ -130,6 +131,21 @@ class VLLMMLXEngine:
         await self._thread.run(self._core.close)
 
     # ── one request ───────────────────────────────────────────────────────────────────────────
+
+    async def _decoded(self, prompt: list[int], params: SamplingParams) -> AsyncGenerator[Decoded]:
+        """What the model writes, thoughts and all."""
+        request_id = self._admit()
+        try:
+            collector = await self._begin(request_id, prompt, params)
+            sent = 0
+            while True:
+                step = self._step(await self._output(collector), sent)
+                sent += len(step.text)
+                yield step
+                if step.done:
+                    return
+        finally:
+            await self._retire(request_id)
 
     def _admit(self) -> str:
         """A new request's id, which `_retire` must give back whatever happens."""
@@ -168,9 +184,9 @@ class VLLMMLXEngine:
         except TimeoutError:
             raise EngineTimeout(f"no token within {self._timeout_s:g} s") from None
 
-    def _piece(self, output: RequestOutput, sent: int) -> Piece:
+    def _step(self, output: RequestOutput, sent: int) -> Decoded:
         if not output.finished:
-            return Piece(output.new_text)
+            return Decoded(output.new_text, self._usage(output, "length"))
         if output.finish_reason not in ("stop", "length"):
             raise EngineError(
                 f"the model stopped with {output.finish_reason!r}",
@@ -179,14 +195,16 @@ class VLLMMLXEngine:
         # The detokenizer holds back bytes of an unfinished character; the whole text has them.
         only_stop = output.finish_reason == "stop" and output.completion_tokens == 1
         text = "" if only_stop else output.output_text[sent:]
+        return Decoded(text, self._usage(output, output.finish_reason), done=True)
+
+    def _usage(self, output: RequestOutput, reason: Literal["stop", "length"]) -> Finish:
         request = self._core.scheduler.get_request(output.request_id)
-        finish = Finish(
-            reason=output.finish_reason,
+        return Finish(
+            reason=reason,
             prompt_tokens=output.prompt_tokens,
             cached_tokens=0 if request is None else request.cached_tokens,
             completion_tokens=output.completion_tokens,
         )
-        return Piece(text, finish)
 
     async def _retire(self, request_id: str) -> None:
         """Take the request out of the batch; back only when it is out, at most one step later."""

@@ -64,7 +64,7 @@ def _bind_for_text() -> None:
 
 
 def load(
-    model: registry.Model, limits: Limits | None, thread: MLXThread
+    model: registry.Model, limits: Limits | None, thread: MLXThread, *, thinking: str = "off"
 ) -> tuple[EngineCore, ChatTemplate, Limits]:
     """The model on an engine that steps on `thread`. Without `limits`, with what suits the network.
 
@@ -96,7 +96,7 @@ def load(
             generation_worker=thread.executor,
         )
         core.scheduler.memory_aware_cache = MemoryAwarePrefixCache(network, kept)
-    return core, ChatTemplate(tokenizer), limits
+    return core, ChatTemplate(tokenizer, thinking=thinking), limits
 
 
 def _network(model: registry.Model) -> tuple[Any, Any]:

@@ -148,7 +148,7 @@ async def _generate(engine: Engine, prompt: str, schema: Mapping[str, object] | 
     )
     async with aclosing(stream) as pieces:
         async for piece in pieces:
-            text += piece.text
+            text = ("" if piece.restart else text) + piece.text
     return text
 
 

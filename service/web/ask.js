@@ -54,6 +54,7 @@ async function tell(turn, response) {
   for await (const [name, data] of events(response)) {
     if (name === "retrieved") { turn.id = data.turn_id; turn.retrieved(data.hits); }
     else if (name === "map_progress") turn.reading(data);
+    else if (name === "thought") turn.think(data);
     else if (name === "html") turn.write(data.html);
     else if (name === "error") throw new Problem(data);
     else if (name === "done") { // and kept: the next question need not wait for the end of the stream

@@ -65,6 +65,18 @@ export class Turn {
     this.quarter = quarter;
   }
 
+  // What a reasoning model thinks first: folded, for it is no answer and nobody checked it.
+  think({ text, restart }) {
+    if (!this.thoughts) {
+      this.thoughts = el("details", { class: "thoughts" }, el("summary", {}, "Thoughts"), el("div", {}));
+      this.node.insertBefore(this.thoughts, this.body);
+    }
+    const told = this.thoughts.lastElementChild;
+    if (restart) { told.append(this.prose.textContent); this.prose.replaceChildren(); this.prose.remove(); }
+    told.append(text);
+    if (!this.prose.isConnected) this.doing("Thinking");
+  }
+
   write(html) {
     setHTML(this.prose, html);
     if (!this.prose.isConnected) this.body.replaceChildren(this.prose);
