@@ -242,12 +242,9 @@ async def test_a_failure_inside_a_step_reaches_the_caller(engine: VLLMMLXEngine)
 
     params = engine._params(10, [fail])  # type: ignore[list-item]
     prompt = engine._template.encode(FRANCE)
-    request_id = engine._admit()
-    collector = await engine._begin(request_id, prompt, params)
-    failed = await engine._output(collector)
-    await engine._retire(request_id)
     with pytest.raises(EngineError) as caught:
-        engine._piece(failed, 0)
+        async for _ in engine._decoded(prompt, params):
+            pass
     assert "error" in str(caught.value)
     assert caught.value.hint
     assert (await collect(engine, FRANCE))[0] == "The capital of France is Paris."
