@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
-import pickle
 import sys
+import time
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from rag import worker_process
 from rag.errors import DamagedFile, ExtractionError, LimitExceeded, UnsupportedFile
 from rag.types import Box
+from rag.worker_process import WorkerProcess
 
 _PEN: Final = (1.0, 0.92, 0.3)  # red, green, blue: a yellow highlighter
 _MARGIN: Final = 1.0  # points left and right of the words
-_PNG: Final = b"\x89PNG"
 
 
 def render_page(
@@ -101,59 +101,48 @@ async def render_page_contained(
     Costs about 1.5 s more, the start of Python and PyMuPDF. Raises as render_page does, and
     LimitExceeded. Cancelling it kills the process.
     """
-    task = (path.absolute(), number, tuple(boxes), password, memory_mb, timeout_s)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "rag.page_image"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": _python_path()},
-    )
+    task = _Task(path.absolute(), number, tuple(boxes), password, timeout_s, memory_mb)
+    process = await WorkerProcess.start("rag.page_image", quiet=True)
     try:
-        output, _ = await asyncio.wait_for(process.communicate(pickle.dumps(task)), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            await process.send(task)
+            image = await process.receive()
     except TimeoutError:
         raise LimitExceeded(f"{path.name}: page {number} not drawn in {timeout_s:g} s") from None
+    except (ConnectionError, asyncio.IncompleteReadError):
+        why = "crashed the renderer, or took its memory"
+        raise LimitExceeded(f"{path.name}: page {number} {why}") from None
     finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    return _result(output, path, number)
+        await process.kill()
+    if isinstance(image, ExtractionError):
+        raise image
+    return bytes(image)
 
 
-def _python_path() -> str:
-    """This very package, wherever it was imported from."""
-    root = str(Path(__file__).parent.parent)
-    return os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+@dataclass(frozen=True, slots=True)
+class _Task:
+    path: Path
+    number: int
+    boxes: tuple[Box, ...]
+    password: str | None
+    timeout_s: float
+    memory_mb: int
 
 
-def _result(output: bytes, path: Path, number: int) -> bytes:
-    if output.startswith(_PNG):
-        return output
-    if not output:
-        raise LimitExceeded(f"{path.name}: page {number} crashed the renderer, or took its memory")
-    kind, message, hint = pickle.loads(output)
-    raise kind(message, hint=hint)
-
-
-def _serve() -> None:
-    """The child: one task from stdin, a PNG or a pickled error to stdout."""
-    path, number, boxes, password, memory_mb, seconds = pickle.load(sys.stdin.buffer)
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # nothing that a library prints gets into the image
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
-        # The parent kills in time; this is for when the parent is gone.
-        resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 5, int(seconds) + 6))
+def main() -> None:
+    """The child: draws one page."""
+    tasks, images = worker_process.pipes()
+    task: _Task = worker_process.read(tasks)
+    worker_process.limit_memory(task.memory_mb)
+    # The parent kills in time; this is for when the parent is gone.
+    worker_process.limit_cpu(time.process_time() + task.timeout_s + 5)
     try:
-        image = render_page(path, number, boxes, password=password)
+        drawn = render_page(task.path, task.number, task.boxes, password=task.password)
     except ExtractionError as error:
-        image = pickle.dumps((type(error), str(error), error.hint))
-    out.write(image)
-    out.close()
+        worker_process.write(images, error)
+    else:
+        worker_process.write(images, drawn)
 
 
 if __name__ == "__main__":
-    _serve()
+    main()

@@ -14,8 +14,9 @@ from rag.embedders.base import Embedder
 from rag.engines.sampling import grammar
 from rag.errors import IndexMissing, InvalidQuestion, RagError
 from rag.events import AnswerEvent, IngestEvent, Retrieved
-from rag.ingest.plan import Index, Plan, discover, located, make_plan
+from rag.ingest.plan import Index, Plan, discover, make_plan
 from rag.options import AskOptions, Scope
+from rag.paths import located
 from rag.readers.formats import SUFFIXES
 from rag.rerankers.base import Reranker
 from rag.retrieval.document_lookup import find_documents

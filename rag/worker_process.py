@@ -5,6 +5,7 @@ length (little endian) and a pickle.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import pickle
 import signal
@@ -21,14 +22,14 @@ _HEADER = struct.Struct("<I")
 _LARGE = 1 << 20  # bytes; unpickled in a thread, so that the event loop goes on
 
 
-class Process:
+class WorkerProcess:
     """A module of this package that runs as a program. Make one with `start`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     @classmethod
-    async def start(cls, module: str, *, quiet: bool = False, **environment: str) -> Process:
+    async def start(cls, module: str, *, quiet: bool = False, **environment: str) -> WorkerProcess:
         """`quiet` drops what it writes to stderr."""
         # This very package, wherever it was imported from.
         root = str(Path(rag.__file__).parent.parent)
@@ -71,6 +72,15 @@ class Process:
             self._process.stdin.close()
         await self._process.wait()
 
+    async def stop(self, seconds: float) -> None:
+        """Ask it to end, as Ctrl-C would, and kill it if it has not after `seconds`. Idempotent."""
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.id, signal.SIGINT)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), seconds)
+        await self.kill()
+
     async def exit_code(self) -> int:
         """That of a process whose pipes are closed; one that lives on is killed."""
         try:
@@ -109,6 +119,28 @@ def read(stream: IO[bytes]) -> Any:
 def write(stream: IO[bytes], message: Any) -> None:
     stream.write(_packed(message))
     stream.flush()
+
+
+def limit_memory(megabytes: int) -> None:
+    """For the work to come, on top of what the process itself takes.
+
+    Linux only: macOS has no limit that it keeps, Windows has none.
+    """
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + megabytes * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def limit_cpu(seconds: float) -> None:
+    """Of the process's life; then the system ends it with SIGXCPU, even if its parent died."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), hard))
 
 
 def _packed(message: Any) -> bytes:

@@ -7,31 +7,25 @@ model takes seconds, a folder dropped on the page is many uploads.
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
-import signal
-import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
-from pydantic import ValidationError
-
+from rag.config import Settings
 from rag.errors import IndexMissing, RagError
 from rag.events import FileFailed, FileIngested, IngestEvent, Progress, Summary
-from service.ingest_worker import EVENTS
+from rag.pipeline import Pipeline
+from rag.worker_process import WorkerProcess
+from service.ingest_worker import Order
 from service.problems import Refused, problem, problem_of, problem_of_file
-
-if TYPE_CHECKING:
-    from service.state import State
 
 JobStatus = Literal["queued", "running", "done", "failed"]
 FileStatus = Literal["queued", "done", "failed"]
 _KEPT = 500  # finished jobs that can still be asked for
 _LOCKED_RETRY_S = 3.0
-_LINE_LIMIT = 16 << 20  # bytes of one event: a document's metadata may be long
 _STOP_S = 5.0
 
 
@@ -86,11 +80,24 @@ class Job:
         self.settle({})
 
 
+class Collections(Protocol):
+    """Where the documents of a service are: its State."""
+
+    def pipeline(self, collection: str | None = None) -> Pipeline:
+        """The pipeline of a collection, which need not have an index yet."""
+
+    def collection_settings(self, collection: str | None) -> Settings:
+        """The service's settings with the collection's name."""
+
+    def files_dir(self, collection: str) -> Path:
+        """Where uploads to a collection are kept."""
+
+
 class Jobs:
     """All jobs of a service."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, collections: Collections) -> None:
+        self._collections = collections
         self._jobs: dict[str, Job] = {}
         self.closing = False
         self._writers: dict[str, asyncio.Task[None]] = {}
@@ -159,7 +166,7 @@ class Jobs:
         self._remove_failed(batch)
 
     async def _ids(self, collection: str) -> dict[Path, str]:
-        pipeline = self._state.pipeline(collection)
+        pipeline = self._collections.pipeline(collection)
         await pipeline.refresh()
         try:
             documents = await pipeline.documents()
@@ -182,23 +189,22 @@ class Jobs:
     async def _events(
         self, collection: str, paths: Sequence[Path]
     ) -> AsyncGenerator[IngestEvent | dict[str, Any]]:
-        settings = self._state.collection_settings(collection)
-        order = {
-            "settings": settings.model_dump(mode="json", exclude_unset=True),
-            "paths": [str(path) for path in paths],
-        }
-        async with _worker(order) as process:
-            assert process.stdout is not None
-            while line := await process.stdout.readline():
-                try:
-                    yield EVENTS.validate_json(line)
-                except ValidationError:
-                    yield json.loads(line)["problem"]
+        """Of a process of its own, which is interrupted, then killed, if nobody reads on."""
+        process = await WorkerProcess.start("service.ingest_worker")
+        try:
+            settings = self._collections.collection_settings(collection)
+            await process.send(Order(settings, tuple(paths)))
+            while True:
+                yield await process.receive()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            await process.exit_code()
+        finally:
+            await asyncio.shield(process.stop(_STOP_S))
 
     def _remove_failed(self, batch: Sequence[Job]) -> None:
         """Uploads that cannot be read are of no use; their job says what was wrong."""
         for job in batch:
-            folder = self._state.files_dir(job.collection)
+            folder = self._collections.files_dir(job.collection)
             for file in job.files:
                 if file.status == "failed" and file.path.is_relative_to(folder):
                     file.path.unlink(missing_ok=True)
@@ -223,38 +229,3 @@ def _note(event: IngestEvent, files: dict[Path, tuple[Job, JobFile]], batch: Seq
         job, file = files[event.failure.path]
         file.status, file.problem = "failed", problem_of_file(event.failure)
         job.touch()
-
-
-@asynccontextmanager
-async def _worker(order: dict[str, Any]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The ingest process, at work on `order`. Interrupted, then killed, if the block ends first."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "service.ingest_worker",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=_LINE_LIMIT,
-    )
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(order).encode() + b"\n")
-    process.stdin.close()
-    finished = False
-    try:
-        yield process
-        finished = True
-    finally:
-        if process.returncode is None:
-            await asyncio.shield(_end(process, interrupt=not finished))
-
-
-async def _end(process: asyncio.subprocess.Process, *, interrupt: bool) -> None:
-    with suppress(ProcessLookupError):
-        if interrupt:
-            process.send_signal(signal.SIGINT)
-        try:
-            async with asyncio.timeout(_STOP_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,7 +25,7 @@ def main() -> None:
 
     pymupdf.TOOLS.mupdf_display_errors(False)
     pymupdf.TOOLS.mupdf_display_warnings(False)
-    _limit_memory(setup.limits.memory_mb)
+    worker_process.limit_memory(setup.limits.memory_mb)
     worker_process.write(results, Ready())
     with suppress(EOFError):
         while True:
@@ -67,7 +66,7 @@ class _Clock:
     def __init__(self, seconds: float, results: IO[bytes]) -> None:
         self._limit = time.process_time() + seconds
         self._results = results
-        _limit_cpu(self._limit)
+        worker_process.limit_cpu(self._limit)
 
     @contextmanager
     def extra(self, seconds: float, work: ExtraWork) -> Iterator[None]:
@@ -81,7 +80,7 @@ class _Clock:
 
     def _extend(self, seconds: float, work: ExtraWork) -> None:
         self._limit += seconds
-        _limit_cpu(self._limit)
+        worker_process.limit_cpu(self._limit)
         worker_process.write(self._results, MoreTime(seconds, work))
 
 
@@ -97,29 +96,6 @@ def _token_counter(file: Path) -> Callable[[Sequence[str]], list[int]]:
         return [len(encoding.ids) for encoding in encodings]
 
     return count
-
-
-def _limit_memory(megabytes: int) -> None:
-    """For the files, on top of what the worker itself takes.
-
-    Linux only: macOS has no limit that it keeps, Windows has none.
-    """
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + megabytes * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-def _limit_cpu(seconds: float) -> None:
-    """Of the process's life; then the system ends it with SIGXCPU, even if its parent died."""
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        soft = math.ceil(seconds)
-        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 if __name__ == "__main__":

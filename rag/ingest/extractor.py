@@ -16,7 +16,7 @@ from rag.config import Extraction, Settings
 from rag.errors import DamagedFile, ExtractionError, LimitExceeded
 from rag.ingest.messages import Extracted, Failed, MoreTime, Setup, Task
 from rag.readers.base import ExtraWork
-from rag.worker_process import Process, named
+from rag.worker_process import WorkerProcess, named
 
 __all__ = ["RECIPE", "Extracted", "Extractor"]
 
@@ -119,7 +119,7 @@ class _Worker:
     """One process."""
 
     def __init__(self) -> None:
-        self._process: Process | None = None
+        self._process: WorkerProcess | None = None
         self.files = 0
         self.work: ExtraWork = ""  # the dearer work that it does just now
 
@@ -128,7 +128,9 @@ class _Worker:
         return self._process is not None
 
     async def start(self, setup: Setup) -> None:
-        self._process = await Process.start("rag.ingest.extract_worker", quiet=True, **_ONE_THREAD)
+        self._process = await WorkerProcess.start(
+            "rag.ingest.extract_worker", quiet=True, **_ONE_THREAD
+        )
         try:
             await self._process.send(setup)
             await asyncio.wait_for(self._process.receive(), _START_TIMEOUT)

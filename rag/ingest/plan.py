@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rag.errors import UnsupportedFile
 from rag.events import Planned
+from rag.paths import located
 from rag.types import Document, Failure
 
 
@@ -69,14 +70,6 @@ class Index:
     documents: Mapping[Path, Document]
     recipes: Mapping[Path, str]
     failures: Mapping[Path, Failure]
-
-
-def located(path: Path) -> Path:
-    """Where a path leads, whatever folder it was typed in: one file has one path in the index.
-
-    Symbolic links are kept as they are, so that what the user sees is what the user named.
-    """
-    return Path(os.path.normpath(path.expanduser().absolute()))
 
 
 def discover(arguments: Iterable[Path], suffixes: Collection[str]) -> list[Path]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rag.errors import DocumentNotFound
-from rag.ingest.plan import located
+from rag.paths import located
 from rag.types import Document
 
 
