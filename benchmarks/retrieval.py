@@ -174,7 +174,7 @@ def of_all(questions: Sequence[Question], records: Sequence[Record]) -> dict[str
     summary = summarise(questions, records)
     return {
         "all": {name: interval.value for name, interval in summary.groups["all"].items()},
-        "auroc": {name: asdict(signal.auroc) for name, signal in summary.evidence.items()},
+        "answerability": summary.answerability and asdict(summary.answerability),
         "latency_ms": {name: asdict(latency) for name, latency in summary.latency_ms.items()},
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from cli.terminal import one_line, out, print_table, table
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-SECRETS = {"engine_api_key", "api_key"}
+_PASSWORD = re.compile(r"(://[^/:@\s]*:)[^@\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,21 @@ def effective(settings: BaseModel, flags: Mapping[str, Any]) -> Iterator[Setting
     variables = {name.upper(): name for name in os.environ}
     for path, value in _leaves(settings, ()):
         name = ".".join(path)
-        shown = "(set)" if name in SECRETS and value is not None else value
+        shown = _shown(value)
         if flags.get(name) is not None:
             source = "flag"
         else:
             source = _variable(path, variables) or _written(path, written, str(file)) or "default"
         yield Setting(name, shown, source)
+
+
+def _shown(value: Any) -> Any:
+    """A value as it may be read over somebody's shoulder: no secrets, no password in an address."""
+    from pydantic import SecretStr
+
+    if isinstance(value, SecretStr):
+        return "(set)"
+    return _PASSWORD.sub(r"\1…@", value) if isinstance(value, str) else value
 
 
 def _leaves(model: BaseModel, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

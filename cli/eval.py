@@ -127,7 +127,13 @@ def _measure(
             run = run_questions(pipeline, questions, scoring, answers=answers, parallel=parallel)
             records = await _collect(run, len(questions), files)
             about = setup(pipeline, scoring)
-            return summarise(questions, records, missing=missing, setup=about)
+            return summarise(
+                questions,
+                records,
+                threshold=shared.settings.refusal_threshold,
+                missing=missing,
+                setup=about,
+            )
         finally:
             pipeline.close()
 

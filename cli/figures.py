@@ -21,8 +21,11 @@ def show_summary(summary: Summary) -> None:
         shown.add_row(name, *(_cell(summary.groups[group].get(name)) for group in groups))
     for name, interval in summary.refusal.items():
         shown.add_row(f"refusal {name}", _cell(interval))
-    for name, signal in summary.evidence.items():
-        shown.add_row(f"AUROC of {name}", _cell(signal.auroc))
+    if (rule := summary.answerability) is not None:
+        shown.add_row("AUROC of the refusal rule", _cell(rule.auroc))
+        at = f"at {rule.shipped.threshold:g}"
+        shown.add_row(f"unanswerable refused {at}", f"{100 * rule.shipped.recall:.1f}")
+        shown.add_row(f"answerable kept {at}", f"{100 * rule.shipped.kept:.1f}")
     console.print(shown)
     counts = f"{summary.questions} questions, {summary.answerable} answerable"
     failed = f", {summary.errors} without an answer" if summary.errors else ""

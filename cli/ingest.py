@@ -11,7 +11,7 @@ import typer
 
 from cli.context import Context
 from cli.edge import Code
-from cli.options import AsJson
+from cli.options import AsJson, Password
 from cli.progress import IngestView, print_summary
 from cli.render import print_events, print_json
 from cli.terminal import one_line, out, say
@@ -28,9 +28,7 @@ Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, fol
 def ingest(
     ctx: typer.Context,
     paths: Paths,
-    password: Annotated[
-        str | None, typer.Option("--password", metavar="WORD", help="Opens encrypted files.")
-    ] = None,
+    password: Password = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Forget documents whose file is gone from PATH.")
     ] = False,

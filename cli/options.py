@@ -86,6 +86,9 @@ def _date(text: str, year: int, month: int, day: int) -> date:
         raise typer.BadParameter(f"{text!r}: {error}") from error
 
 
+Password = Annotated[
+    str | None, typer.Option("--password", metavar="WORD", help="Opens encrypted files.")
+]
 Where = Annotated[
     list[MetadataFilter] | None,
     typer.Option(

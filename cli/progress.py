@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cli.terminal import err, one_line, out, print_table, table
 
 if TYPE_CHECKING:
-    from rag.events import FileFailed, IngestEvent, Planned, Summary
+    from rag.events import Comparing, FileFailed, IngestEvent, Planned, Summary
     from rag.events import Progress as Counts
 
 _LINE_SECONDS = 5.0
@@ -37,6 +37,8 @@ class IngestView:
         match event.kind:
             case "planned":
                 self._planned(event)
+            case "comparing":
+                self._comparing(event)
             case "progress":
                 self._progress(event)
             case "failed":
@@ -51,11 +53,27 @@ class IngestView:
                 self.summary = event
                 self.__exit__()
 
+    def _comparing(self, event: Comparing) -> None:
+        what = f"comparing with the index: {event.files_done:,} of {event.files_total:,} files"
+        if self._bar is None:
+            if time.monotonic() - self._told >= _LINE_SECONDS:
+                self._told = time.monotonic()
+                self._err.print(what)
+            return
+        self._bar.start()
+        if self._task is None:
+            self._task = self._bar.add_task("Comparing", total=event.files_total, figures="")
+        self._bar.update(self._task, completed=event.files_done)
+
     def _planned(self, planned: Planned) -> None:
         todo = planned.new + planned.changed
         if self._bar is None:
             self._err.print(f"{todo} to ingest, {planned.unchanged} unchanged")
-        elif todo:
+            return
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+        if todo:
             self._bar.start()
             self._task = self._bar.add_task("Starting …", total=todo, figures="")
 

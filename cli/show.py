@@ -10,7 +10,7 @@ import typer
 
 from cli.context import Context
 from cli.documents import Name
-from cli.options import AsJson
+from cli.options import AsJson, Password
 from cli.pictures import show_image
 from cli.render import print_json
 from cli.terminal import clean, one_line, out, print_table, say, size, table
@@ -33,6 +33,7 @@ def show(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Draw the page into this PNG file."),
     ] = None,
+    password: Password = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how a document was read, or one of its pages.
@@ -50,7 +51,7 @@ def show(
         found = await _page(pipeline, document, page) if page else None
         if found is None or not (quote or output):
             return document, found, b""
-        return document, found, await _drawn(pipeline, document, found, quote)
+        return document, found, await _drawn(pipeline, document, found, quote, password)
 
     document, found, image = context.run(work)
     if image:
@@ -63,7 +64,9 @@ def show(
         _print_details(document)
 
 
-async def _drawn(pipeline: Pipeline, document: Document, page: Page, quote: str) -> bytes:
+async def _drawn(
+    pipeline: Pipeline, document: Document, page: Page, quote: str, password: str | None
+) -> bytes:
     from rag.page_image import render_page_contained
     from rag.quotes import quote_boxes
 
@@ -71,7 +74,9 @@ async def _drawn(pipeline: Pipeline, document: Document, page: Page, quote: str)
     if quote and not boxes:
         say(f"hint: these words do not stand on page {page.number}; nothing is marked")
     memory = pipeline.settings.extraction.memory_mb
-    return await render_page_contained(document.path, page.number, boxes, memory_mb=memory)
+    return await render_page_contained(
+        document.path, page.number, boxes, password=password, memory_mb=memory
+    )
 
 
 def _show_image(image: bytes, output: Path | None, default: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag import errors
-from rag.config import Settings
+from rag.config import Settings, revealed
 from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved, Thought
 from rag.options import AskOptions, Scope, metadata_values
 from rag.retrieval.document_lookup import find_documents
@@ -210,7 +210,7 @@ def _read_note(home: Path) -> dict[str, Any] | None:
 
 
 def _key(settings: Settings) -> str:
-    return (settings.api_key or "").split(",")[0].rpartition(":")[2].strip()
+    return revealed(settings.api_key).split(",")[0].rpartition(":")[2].strip()
 
 
 def _options(options: AskOptions | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -58,7 +58,9 @@ class Service(BaseModel):
     requests_per_minute: int = Field(600, ge=1, description="of one client; more get 429")
     shutdown_s: float = Field(10.0, ge=0, description="answers may go on this long at shutdown")
     models: tuple[str, ...] = Field((), description="further chat models that clients may load")
-    sessions_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in home")
+    sessions_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL; default: SQLite in home"
+    )
 
 
 class Settings(BaseSettings):
@@ -91,7 +93,9 @@ class Settings(BaseSettings):
     )
     chat_model: str = Field("auto", description="auto, bundled name, hub id or folder")
     engine_url: str | None = Field(None, description="an OpenAI-compatible server's base URL")
-    engine_api_key: str | None = Field(None, description="the key for engine_url, if it wants one")
+    engine_api_key: SecretStr | None = Field(
+        None, description="the key for engine_url, if it wants one"
+    )
 
     reranker: str | None = Field(
         None, description="a cross-encoder that also ranks: hub id or folder"
@@ -122,8 +126,8 @@ class Settings(BaseSettings):
     workers: int | None = Field(None, ge=1, description="processes for ingest; default: by cores")
 
     model_memory_mb: int | None = Field(None, ge=1, description="budget of loaded chat models, MiB")
-    api_key: str | None = Field(
-        None, repr=False, description="key(s) of the service's clients: KEY, or name:KEY,name2:KEY2"
+    api_key: SecretStr | None = Field(
+        None, description="key(s) of the service's clients: KEY, or name:KEY,name2:KEY2"
     )
 
     extraction: Extraction = Extraction()
@@ -162,6 +166,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
         return init_settings, env_settings, toml
+
+
+def revealed(secret: SecretStr | None) -> str:
+    """A secret setting in the clear, "" where it is not set."""
+    return "" if secret is None else secret.get_secret_value()
 
 
 def in_collection(settings: Settings, name: str) -> Settings:

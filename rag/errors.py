@@ -24,6 +24,8 @@ RagError
 │   ├── EngineUnreachable  the configured server does not answer
 │   ├── PromptTooLong      does not fit the model's context
 │   └── ThoughtsCutOff     the model thought until its limit, and wrote no answer
+├── PathNotFound           a path that was named leads to no file or folder
+├── PageNotFound           a document has no such page, or none that can be drawn
 ├── SessionNotFound        no chat session with this id
 └── InvalidQuestion        empty, or a filter that cannot be understood
     ├── InvalidSchema      a JSON schema that no answer can be held to
@@ -64,6 +66,18 @@ class ExtractionError(RagError):
     """One file could not be turned into text. `kind` is the stable word that reports use."""
 
     kind = "failed"
+
+
+class PathNotFound(RagError):
+    """A path that was named leads to no file or folder."""
+
+    hint = "Check the path."
+
+
+class PageNotFound(RagError):
+    """A document has no such page, or none that can be drawn."""
+
+    hint = "See its pages with: rag show"
 
 
 class UnsupportedFile(ExtractionError):

@@ -15,8 +15,21 @@ from rag.types import Answer, Document, Failure, Hit
 
 
 @dataclass(frozen=True, slots=True)
+class Comparing:
+    """Files are held against the index, which reads those that are new or changed: so many of all.
+    Only where that takes a while."""
+
+    files_done: int
+    files_total: int
+    kind: Literal["comparing"] = "comparing"
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """First event: how many files need what. `known_bad` failed before and did not change."""
+    """How many files need what; nothing but Comparing comes before it.
+
+    `known_bad` failed before and did not change.
+    """
 
     new: int
     changed: int
@@ -81,7 +94,7 @@ class Summary:
     kind: Literal["summary"] = "summary"
 
 
-IngestEvent = Planned | Progress | FileIngested | FileFailed | Summary
+IngestEvent = Comparing | Planned | Progress | FileIngested | FileFailed | Summary
 
 # ── ask ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rag.errors import UnsupportedFile
+from rag.errors import PathNotFound
 from rag.events import IngestEvent
 from rag.store import StoreWriter
 from rag.store.checks import Fault, check, mend
@@ -75,13 +75,13 @@ async def watch(
     """Keep the index in step with folders: new and changed files go in, deleted ones out.
 
     A folder that is wholly empty takes nothing out: a disk may be unmounted. `waiting` is told
-    whenever another process is writing. Raises UnsupportedFile for what is no folder.
+    whenever another process is writing. Raises PathNotFound for what is no folder.
     """
     from rag.ingest import watch as watching
 
     for folder in folders:
         if not folder.is_dir():
-            raise UnsupportedFile(f"{folder}: no such folder", hint="Check the path.")
+            raise PathNotFound(f"{folder}: no such folder")
 
     def ingest() -> AsyncGenerator[IngestEvent]:
         return pipeline.ingest(folders, prune=all(any(f.iterdir()) for f in folders))

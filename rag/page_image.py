@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rag import worker_process
-from rag.errors import DamagedFile, ExtractionError, LimitExceeded, UnsupportedFile
+from rag.errors import DamagedFile, LimitExceeded, PageNotFound, PathNotFound, RagError
 from rag.types import Box
 from rag.worker_process import WorkerProcess
 
@@ -31,20 +31,21 @@ def render_page(
 ) -> bytes:
     """Page `number` (from 1) as PNG with `boxes` marked as by a highlighter pen.
 
-    A page larger than `max_pixels` at `dpi` is drawn smaller. Raises ExtractionError subclasses.
+    A page larger than `max_pixels` at `dpi` is drawn smaller. Raises ExtractionError subclasses,
+    PathNotFound, PageNotFound.
     A hostile page may take forever: use render_page_contained for files of others.
     """
     from rag.readers.formats import sniff
     from rag.readers.pdf import open_document
 
     if not path.is_file():
-        raise DamagedFile(f"{path.name}: no such file", hint="Put it back, or run: rag ingest")
+        raise PathNotFound(f"{path.name}: no such file", hint="Put it back, or run: rag ingest")
     if not sniff(path).drawable:
-        raise UnsupportedFile(f"{path.name}: plain text has no page image")
+        raise PageNotFound(f"{path.name}: plain text has no page image")
     with open_document(path, password=password, max_pages=sys.maxsize) as document:
         if not 1 <= number <= document.page_count:
             pages = document.page_count
-            raise UnsupportedFile(
+            raise PageNotFound(
                 f"{path.name}: no page {number}", hint=f"It has {pages} page{'s' * (pages != 1)}."
             )
         return _draw(document, path, number, boxes, dpi, max_pixels)
@@ -114,7 +115,7 @@ async def render_page_contained(
         raise LimitExceeded(f"{path.name}: page {number} {why}") from None
     finally:
         await process.kill()
-    if isinstance(image, ExtractionError):
+    if isinstance(image, RagError):
         raise image
     return bytes(image)
 
@@ -138,7 +139,7 @@ def main() -> None:
     worker_process.limit_cpu(time.process_time() + task.timeout_s + 5)
     try:
         drawn = render_page(task.path, task.number, task.boxes, password=task.password)
-    except ExtractionError as error:
+    except RagError as error:
         worker_process.write(images, error)
     else:
         worker_process.write(images, drawn)

@@ -13,11 +13,10 @@ from rag.config import Settings
 from rag.embedders.base import Embedder
 from rag.engines.sampling import grammar
 from rag.errors import IndexMissing, InvalidQuestion, RagError
-from rag.events import AnswerEvent, IngestEvent, Retrieved
-from rag.ingest.plan import Index, Plan, discover, make_plan
+from rag.events import AnswerEvent, Comparing, IngestEvent, Retrieved
+from rag.ingest.comparison import comparison
+from rag.ingest.plan import Index, Plan
 from rag.options import AskOptions, Scope
-from rag.paths import located
-from rag.readers.formats import SUFFIXES
 from rag.rerankers.base import Reranker
 from rag.retrieval.document_lookup import find_documents
 from rag.retrieval.filters import matching
@@ -78,8 +77,16 @@ class Pipeline:
     async def plan_ingest(
         self, paths: Iterable[Path], *, retry: bool = False, reread: bool = False
     ) -> Plan:
-        """What `ingest` would do. Raises UnsupportedFile for a path that names nothing."""
-        arguments = list(paths)
+        """What `ingest` would do. Raises PathNotFound for a path that names nothing."""
+        async with aclosing(self._comparing(paths, retry=retry, reread=reread)) as steps:
+            async for step in steps:
+                if isinstance(step, Plan):
+                    return step
+        raise AssertionError("a comparison ends with its plan")
+
+    async def _comparing(
+        self, paths: Iterable[Path], *, retry: bool, reread: bool
+    ) -> AsyncGenerator[Comparing | Plan]:
         try:
             store = await self.store()
         except IndexMissing:
@@ -87,12 +94,10 @@ class Pipeline:
         else:
             snapshot = await store.snapshot()
             index = Index(snapshot.by_path, snapshot.recipes, await store.failures())
-        return await asyncio.to_thread(self._compare, arguments, index, retry, reread)
-
-    def _compare(self, arguments: Sequence[Path], index: Index, retry: bool, reread: bool) -> Plan:
-        files = discover(arguments, SUFFIXES)
-        roots = [located(path) for path in arguments]
-        return make_plan(files, roots, index, self.recipe, retry=retry, reread=reread)
+        steps = comparison(list(paths), index, self.recipe, retry=retry, reread=reread)
+        async with aclosing(steps):
+            async for step in steps:
+                yield step
 
     @property
     def recipe(self) -> str:
@@ -121,7 +126,12 @@ class Pipeline:
 
         with writer_lock(self.settings.collection_dir):
             store, embedder = await self.writer()
-            plan = await self.plan_ingest(paths, retry=retry, reread=reread)
+            async with aclosing(self._comparing(paths, retry=retry, reread=reread)) as steps:
+                async for step in steps:
+                    if isinstance(step, Plan):
+                        plan = step
+                    else:
+                        yield step
             async with Extractor(
                 self.settings,
                 tokenizer_file=self.runtime.tokenizer_file(self.embedding_model),

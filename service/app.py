@@ -11,7 +11,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rag.config import Settings
+from rag.config import Settings, revealed
 from rag.runtime import Runtime
 from rag.sessions.store import Sessions
 from service import (
@@ -54,7 +54,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        sessions = await Sessions.open(settings.home, settings.service.sessions_url)
+        sessions = await Sessions.open(settings.home, revealed(settings.service.sessions_url))
         await sessions.recover()
         state = State(settings, runtime or Runtime(settings), sessions)
         app.state.service = state

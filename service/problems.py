@@ -38,6 +38,8 @@ STATUS: Mapping[type[errors.RagError], int] = {
     errors.EngineBusy: 429,
     errors.EngineTimeout: 504,
     errors.PromptTooLong: 422,
+    errors.PathNotFound: 404,
+    errors.PageNotFound: 404,
     errors.SessionNotFound: 404,
     errors.InvalidQuestion: 422,
     errors.InvalidName: 422,
@@ -46,6 +48,7 @@ STATUS: Mapping[type[errors.RagError], int] = {
 _HINTS: Mapping[type[errors.RagError], str] = {
     errors.IndexMissing: "Upload documents first: POST /documents.",
     errors.DocumentNotFound: "GET /documents lists what there is.",
+    errors.PageNotFound: "Ask for one that the document has.",
     errors.EncryptedFile: "Remove the password, or ingest the file with: rag ingest --password.",
 }
 # What a proxy in front writes into its log for a client that did not wait.

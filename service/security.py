@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag.config import Settings
+from rag.config import Settings, revealed
 from rag.errors import ConfigError
 from service.problems import Refused, told
 from service.state import is_loopback
@@ -58,10 +58,10 @@ class Key:
     secret: bytes
 
 
-def parse_keys(setting: str | None) -> tuple[Key, ...]:
+def parse_keys(setting: str) -> tuple[Key, ...]:
     """Keys of "KEY" or "name:KEY,name2:KEY2". Raises ConfigError for one that can be guessed."""
     keys = []
-    for part in filter(None, (setting or "").replace(" ", "").split(",")):
+    for part in filter(None, setting.replace(" ", "").split(",")):
         name, colon, secret = part.rpartition(":")
         if len(secret) < 16:
             raise ConfigError(
@@ -75,7 +75,7 @@ def parse_keys(setting: str | None) -> tuple[Key, ...]:
 def require_safe(settings: Settings) -> None:
     """Raises ConfigError if the service would be open to a network without a key."""
     service = settings.service
-    if is_loopback(service.host) or parse_keys(settings.api_key) or service.allow_anyone:
+    if is_loopback(service.host) or parse_keys(revealed(settings.api_key)) or service.allow_anyone:
         return
     raise ConfigError(
         f"anyone who reaches {service.host} could read your documents",
@@ -89,7 +89,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         service = settings.service
         self.app = app
-        self.keys = parse_keys(settings.api_key)
+        self.keys = parse_keys(revealed(settings.api_key))
         self.hosts = _LOOPBACK | {_in_brackets(service.host), *service.allowed_hosts}
         # A service on all addresses has as many names as its machine; its key guards it then.
         # Without a key, an address or the machine's own name: no page can take these for itself.

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from rag import client
-from rag.config import Settings
+from rag.config import Settings, revealed
 from rag.errors import ConfigError
 from rag.runtime import Runtime
 from rag.sessions.store import Sessions
@@ -61,7 +61,7 @@ class Server(uvicorn.Server):
 
 async def _require_sessions(settings: Settings) -> None:
     """Raises ConfigError. Inside uvicorn's startup it would end as a trace."""
-    await (await Sessions.open(settings.home, settings.service.sessions_url)).close()
+    await (await Sessions.open(settings.home, revealed(settings.service.sessions_url))).close()
 
 
 def serve(

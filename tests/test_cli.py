@@ -25,6 +25,7 @@ from random import Random
 
 import pymupdf
 import pytest
+from pdf_factory import encrypted_pdf
 from typer.testing import CliRunner, Result
 
 from cli.edge import Code
@@ -288,6 +289,18 @@ def test_a_quote_in_a_pipe_is_written_to_a_file(rag: Rag, tmp_path: Path) -> Non
     assert rag("show", "windmill", "--quote", "built in 1874").exit_code == Code.USAGE
 
 
+def test_a_page_of_an_encrypted_pdf_is_drawn_with_its_password(tmp_path: Path) -> None:
+    file = encrypted_pdf(tmp_path / "sealed.pdf", WINDMILL, password="wind")
+    home, target = tmp_path / "home", tmp_path / "page.png"
+    assert invoke(home, "ingest", str(file), "--password", "wind").exit_code == Code.OK
+    draw = ("show", "sealed", "--page", "1", "-o", str(target))
+    refused = invoke(home, *draw)
+    assert (refused.exit_code, target.exists()) == (Code.ERROR, False)
+    assert "needs a password" in refused.stderr
+    assert invoke(home, *draw, "--password", "wind").exit_code == Code.OK
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
 def test_remove_takes_a_document_out(own: Rag) -> None:
     result = own("remove", "lighthouse.pdf")
     assert result.stdout.startswith("removed ")
@@ -367,7 +380,9 @@ def test_config_names_the_file_and_hides_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "rag.toml").write_text(
-        'k = 3\nengine_api_key = "secret-1"\n[extraction]\nocr = false\n'
+        'k = 3\nengine_api_key = "secret-1"\nengine_url = "https://me:secret-2@host/v1"\n'
+        "[extraction]\nocr = false\n"
+        '[service]\nsessions_url = "postgresql+psycopg://me:secret-3@host/chats"\n'
     )
     monkeypatch.setenv("RAG_EXTRACTION__MAX_PAGES", "9")
     result = CliRunner().invoke(create_cli(), ["config", "--json"])
@@ -376,7 +391,9 @@ def test_config_names_the_file_and_hides_keys(
     assert found["extraction.ocr"] == (False, "rag.toml")
     assert found["extraction.max_pages"] == (9, "RAG_EXTRACTION__MAX_PAGES")
     assert found["max_tokens"][1] == "default"
-    assert "secret-1" not in result.output
+    assert found["engine_url"][0] == "https://me:…@host/v1"
+    assert found["service.sessions_url"][0] == "(set)"
+    assert "secret-" not in result.output
 
 
 # ── chat ──────────────────────────────────────────────────────────────────────────────────────

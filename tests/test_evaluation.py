@@ -88,7 +88,7 @@ def test_no_file_and_no_questions_are_errors(tmp_path: Path) -> None:
 
 def record(id_: str, pages: Sequence[int], **answer: Any) -> Record:
     found = tuple(Passage("a.pdf", page, f"Ada on page {page}.", 100) for page in pages)
-    return Record(id_, found, {"similarity": 0.5}, 1.0, 2.0, **answer)
+    return Record(id_, found, 0.5, 1.0, 2.0, **answer)
 
 
 def test_scores_of_one_question() -> None:
@@ -114,7 +114,7 @@ def run_of(found: Sequence[bool]) -> Summary:
     records = []
     for question, hit in zip(questions, found, strict=True):
         passage = Passage(question.cluster, 2 if hit else 3, "text", 10)
-        run = Record(question.id, (passage,), {}, 1.0, 1.0)
+        run = Record(question.id, (passage,), None, 1.0, 1.0)
         records.append(replace(run, metrics=score(question, run, Scoring())))
     return summarise(questions, records)
 
@@ -217,7 +217,7 @@ async def test_a_run_finds_the_pages_times_the_halves_and_embeds_once(pipeline: 
     assert all(r.embed_ms > 0 and r.search_ms > 0 for r in first)
     assert all(r.embed_ms == 0 for r in again)
     assert [r.pages for r in first] == [r.pages for r in again]
-    assert set(first[0].evidence) == {"similarity", "agreement", "term_coverage"}
+    assert {r.likely for r in first} == {None}  # the rule does not know the fake embedder
 
 
 async def test_documents_that_are_not_there_are_named(pipeline: Pipeline) -> None:
@@ -326,3 +326,19 @@ def test_wrong_uses_are_told(settings: Settings, tmp_path: Path) -> None:
     result = rag(settings, tmp_path / "q.jsonl", "--compare", tmp_path / "base.json")
     assert result.exit_code == 1
     assert "no summary of a run" in result.stderr
+
+
+def test_the_rule_that_refuses_is_measured_at_the_threshold_in_use() -> None:
+    lines = [{**LINE, "id": f"q{n}", "answerable": n < 3} for n in range(6)]
+    questions = parse(*lines)
+    likely = [0.9, 0.8, 0.05, 0.2, 0.04, 0.01]
+    records = [
+        replace(record(question.id, [2]), likely=value)
+        for question, value in zip(questions, likely, strict=True)
+    ]
+    rule = summarise(questions, records, threshold=0.1).answerability
+    assert rule is not None
+    assert rule.auroc.value == pytest.approx(8 / 9)
+    assert (rule.shipped.recall, rule.shipped.kept) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    unjudged = [replace(each, likely=None) for each in records]
+    assert summarise(questions, unjudged, threshold=0.1).answerability is None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pymupdf
 import pytest
 
-from rag.errors import DamagedFile, EncryptedFile, LimitExceeded, UnsupportedFile
+from rag.errors import DamagedFile, EncryptedFile, LimitExceeded, PageNotFound, PathNotFound
 from rag.page_image import render_page, render_page_contained
 from rag.quotes import find_quote, quote_boxes, span_boxes
 from rag.types import Page, Word
@@ -134,13 +134,13 @@ def test_errors_are_ours(tmp_path, pdf):
             user_pw="x",
             owner_pw="y",
         )
-    with pytest.raises(UnsupportedFile, match="no page 2"):
+    with pytest.raises(PageNotFound, match="no page 2"):
         render_page(pdf, 2)
-    with pytest.raises(UnsupportedFile):
+    with pytest.raises(PageNotFound):
         render_page(tmp_path / "a.txt", 1)
     with pytest.raises(DamagedFile):
         render_page(tmp_path / "bad.pdf", 1)
-    with pytest.raises(DamagedFile):
+    with pytest.raises(PathNotFound):
         render_page(tmp_path / "gone.pdf", 1)
     with pytest.raises(EncryptedFile):
         render_page(tmp_path / "locked.pdf", 1)
@@ -150,7 +150,7 @@ def test_errors_are_ours(tmp_path, pdf):
 async def test_contained_gives_the_same_image_and_the_same_errors(pdf):
     boxes = quote_boxes(read(pdf), "lazy dog")
     assert await render_page_contained(pdf, 1, boxes, timeout_s=60) == render_page(pdf, 1, boxes)
-    with pytest.raises(UnsupportedFile, match="no page 7") as caught:
+    with pytest.raises(PageNotFound, match="no page 7") as caught:
         await render_page_contained(pdf, 7, timeout_s=60)
     assert caught.value.hint == "It has 1 page."
 

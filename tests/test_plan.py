@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import UnsupportedFile
+from rag.errors import PathNotFound
+from rag.events import Comparing
+from rag.ingest.comparison import comparison
 from rag.ingest.plan import Index, Plan, discover, make_plan
 from rag.types import Coverage, Document, Failure
 
@@ -165,7 +167,7 @@ def test_one_file_has_one_path_however_it_is_named(folder: Path) -> None:
 
 
 def test_discover_says_what_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedFile, match="no such file"):
+    with pytest.raises(PathNotFound, match="no such file"):
         discover([tmp_path / "missing.pdf"], {".pdf"})
 
 
@@ -186,3 +188,22 @@ def test_failures_of_files_that_are_gone_or_sound_again_are_forgotten(folder: Pa
     failures = {path: Failure(path, "damaged", "", "", 1, 1) for path in paths}
     index = Index(index.documents, index.recipes, failures)
     assert plan(folder, index).recovered == (folder / "a.pdf", folder / "gone.pdf")
+
+
+async def test_a_long_comparison_tells_how_far_it_is_and_stops_when_it_is_closed(
+    tmp_path: Path,
+) -> None:
+    for name in ("a.pdf", "b.pdf", "c.pdf"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(96 << 20)  # some tens of milliseconds to hash
+            file.write(name.encode())
+    empty = Index({}, {}, {})
+    steps = [step async for step in comparison([tmp_path], empty, RECIPE, every_s=0.005)]
+    told = [step for step in steps if isinstance(step, Comparing)]
+    assert {step.files_total for step in told} == {3}
+    assert [step.files_done for step in told] == sorted(step.files_done for step in told)
+    assert isinstance(steps[-1], Plan)
+    assert steps[-1].new == 3
+    half = comparison([tmp_path], empty, RECIPE, every_s=0.005)
+    assert isinstance(await anext(half), Comparing)
+    await half.aclose()

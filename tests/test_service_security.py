@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from rag.config import Service, Settings
 from rag.errors import ConfigError
@@ -126,7 +127,7 @@ def test_an_open_address_demands_a_key_or_an_explicit_word() -> None:
     with pytest.raises(ConfigError):
         require_safe(settings())
     require_safe(settings(allow_anyone=True))
-    require_safe(settings().model_copy(update={"api_key": KEY}))
+    require_safe(settings().model_copy(update={"api_key": SecretStr(KEY)}))
     require_safe(Settings())
     with pytest.raises(ConfigError):
         parse_keys("name:short")

@@ -20,10 +20,10 @@ needs_postgres = pytest.mark.skipif(POSTGRES is None, reason="needs RAG_TEST_POS
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=needs_postgres)])
-def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Of an empty database: the default one, or the PostgreSQL server of the environment."""
     if request.param == "sqlite":
-        yield None
+        yield ""
         return
     assert POSTGRES is not None
     engine = connect(POSTGRES)
@@ -34,7 +34,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
 
 
 @pytest.fixture
-async def sessions(tmp_path: Path, url: str | None) -> AsyncIterator[Sessions]:
+async def sessions(tmp_path: Path, url: str) -> AsyncIterator[Sessions]:
     opened = await Sessions.open(tmp_path, url)
     yield opened
     await opened.close()
@@ -47,7 +47,7 @@ async def _answered(sessions: Sessions, id_: str, question: str, text: str) -> i
 
 
 async def test_a_conversation_is_there_after_a_restart(
-    tmp_path: Path, sessions: Sessions, url: str | None
+    tmp_path: Path, sessions: Sessions, url: str
 ) -> None:
     id_ = (await sessions.create("leases")).id
     await _answered(sessions, id_, "What is the rent?", "910 euros [1].")
@@ -66,7 +66,7 @@ async def test_a_conversation_is_there_after_a_restart(
 
 
 async def test_a_crash_in_mid_answer_leaves_a_session_that_goes_on(
-    tmp_path: Path, sessions: Sessions, url: str | None
+    tmp_path: Path, sessions: Sessions, url: str
 ) -> None:
     id_ = (await sessions.create("default")).id
     await _answered(sessions, id_, "one?", "One.")
@@ -139,7 +139,7 @@ async def test_rename_and_delete(sessions: Sessions) -> None:
 
 
 async def test_no_turn_is_lost_when_many_write_at_once(
-    tmp_path: Path, sessions: Sessions, url: str | None
+    tmp_path: Path, sessions: Sessions, url: str
 ) -> None:
     import asyncio
 

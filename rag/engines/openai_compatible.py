@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal
 
-from rag.config import Settings
+from rag.config import Settings, revealed
 from rag.engines.thought_format import ANY
 from rag.engines.thought_stream import Decoded, TokenLimits, without_thoughts
 from rag.engines.thoughts import ThoughtFilter
@@ -62,7 +62,7 @@ class OpenAIEngine:
 
         client = AsyncOpenAI(
             base_url=settings.engine_url,
-            api_key=settings.engine_api_key or "none",
+            api_key=revealed(settings.engine_api_key) or "none",
             timeout=Timeout(settings.request_timeout_s, connect=_CONNECT_S),
             max_retries=0,
         )

@@ -111,6 +111,13 @@ def refusal_curve(
     return [_point(values, kind, threshold) for threshold in _thresholds(values, points)]
 
 
+def refusal_point(
+    scores: Sequence[float], answerable: Sequence[bool], threshold: float
+) -> RefusalPoint:
+    """The trade-off at one threshold. Both kinds of questions must be there."""
+    return _point(np.asarray(scores, float), np.asarray(answerable, bool), threshold)
+
+
 def _thresholds(values: Floats, points: int) -> list[float]:
     levels = np.unique(values)
     between = [float((low + high) / 2) for low, high in pairwise(levels)]

@@ -42,13 +42,14 @@ class Place:
 class Record:
     """One question's run. What only an answer has is None where none was asked for.
 
-    `evidence` holds signals of whether the documents hold the answer, higher for more likely.
+    `likely` is how likely the passages hold the answer, by the rule that refuses (0 to 1); None
+    where the rule does not know the embedder.
     Times are milliseconds: `embed_ms` of the question alone, `search_ms` of the rest of retrieval.
     """
 
     id: str
     retrieved: tuple[Passage, ...]
-    evidence: Mapping[str, float]
+    likely: float | None
     embed_ms: float
     search_ms: float
     answer: str | None = None

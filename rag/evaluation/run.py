@@ -9,13 +9,13 @@ from contextlib import aclosing
 from dataclasses import fields, replace
 from typing import Any
 
+from rag.answering.answerability import is_fitted_to, judge
 from rag.embedders.base import Embedder, Vectors
 from rag.errors import DocumentNotFound, EngineError
 from rag.evaluation.questions import Question, missing_documents
 from rag.evaluation.records import Passage, Place, Record
 from rag.evaluation.scoring import Scoring, score
-from rag.evaluation.signals import SIGNALS
-from rag.events import Done
+from rag.events import Done, Retrieved
 from rag.pipeline import AskOptions, Pipeline, Scope
 from rag.types import Answer
 
@@ -124,17 +124,22 @@ async def retrieve_one(pipeline: MeasuredPipeline, question: Question, k: int) -
         found = await pipeline.search(
             question.question, question.history, k=k, scope=_scope(question)
         )
-        hits = found.hits
     except DocumentNotFound:  # reported once for all questions by missing_documents
-        hits = ()
+        found = Retrieved(question.question, question.question, ())
     total, embedding = time.perf_counter() - started, cache.seconds - before
     return Record(
         id=question.id,
-        retrieved=tuple(map(Passage.of, hits)),
-        evidence={name: signal(question.question, hits) for name, signal in SIGNALS.items()},
+        retrieved=tuple(map(Passage.of, found.hits)),
+        likely=await _likely(found, cache),
         embed_ms=embedding * 1000,
         search_ms=(total - embedding) * 1000,
     )
+
+
+async def _likely(found: Retrieved, embedder: Embedder) -> float | None:
+    if not is_fitted_to(embedder.id):
+        return None
+    return (await judge(found, embedder)).likely if found.hits else 0.0
 
 
 async def answer_one(pipeline: Pipeline, question: Question, record: Record) -> Record:

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from rag.errors import InvalidQuestionSet
 from rag.evaluation.bootstrap import Interval, bootstrap_ratio, bootstrap_statistic
-from rag.evaluation.metrics import RefusalPoint, auroc, refusal_curve
+from rag.evaluation.metrics import RefusalPoint, auroc, refusal_curve, refusal_point
 from rag.evaluation.questions import Question
 from rag.evaluation.records import Record, percentile
 
@@ -19,11 +19,13 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
-    """How well a signal of evidence tells answerable questions from the others."""
+class Answerability:
+    """How well the rule that refuses tells answerable questions from the others: its area, its
+    curve, and the point of the threshold in use."""
 
     auroc: Interval
     curve: tuple[RefusalPoint, ...]
+    shipped: RefusalPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Summary:
     answerable: int
     groups: Mapping[str, Mapping[str, Interval]]
     refusal: Mapping[str, Interval]
-    evidence: Mapping[str, Signal]
+    answerability: Answerability | None
     latency_ms: Mapping[str, Latency]
     errors: int
     clusters: Mapping[str, str]
@@ -86,10 +88,12 @@ def summarise(
     questions: Sequence[Question],
     records: Sequence[Record],
     *,
+    threshold: float = 0.0,
     missing: Sequence[str] = (),
     setup: Mapping[str, Any] | None = None,
 ) -> Summary:
-    """The figures of a run; `records` answer to `questions` by id."""
+    """The figures of a run; `records` answer to `questions` by id, `threshold` is the one below
+    which an answer is refused."""
     by_id = {record.id: record for record in records}
     pairs = [(q, by_id[q.id]) for q in questions if q.id in by_id]
     return Summary(
@@ -97,7 +101,7 @@ def summarise(
         answerable=sum(question.answerable for question, _ in pairs),
         groups=_groups(pairs),
         refusal=_refusal(pairs),
-        evidence=_evidence(pairs),
+        answerability=_answerability(pairs, threshold),
         latency_ms=_latency([record for _, record in pairs]),
         errors=sum(record.error is not None for _, record in pairs),
         clusters={question.id: question.cluster for question, _ in pairs},
@@ -142,16 +146,15 @@ def _refusal(pairs: Pairs) -> dict[str, Interval]:
     return {name: interval for name, interval in found.items() if interval is not None}
 
 
-def _evidence(pairs: Pairs) -> dict[str, Signal]:
-    clusters = [question.cluster for question, _ in pairs]
-    answerable = [question.answerable for question, _ in pairs]
-    found = {}
-    for name in dict.fromkeys(name for _, record in pairs for name in record.evidence):
-        scores = [record.evidence.get(name, 0.0) for _, record in pairs]
-        area = bootstrap_statistic(clusters, partial(auroc, scores, answerable))
-        if area is not None:
-            found[name] = Signal(area, tuple(refusal_curve(scores, answerable)))
-    return found
+def _answerability(pairs: Pairs, threshold: float) -> Answerability | None:
+    """None where nothing was judged, or only one kind of question is there."""
+    judged = [(q, r.likely) for q, r in pairs if r.likely is not None]
+    scores, answerable = [likely for _, likely in judged], [q.answerable for q, _ in judged]
+    area = bootstrap_statistic([q.cluster for q, _ in judged], partial(auroc, scores, answerable))
+    curve = refusal_curve(scores, answerable)
+    if area is None or not curve:
+        return None
+    return Answerability(area, tuple(curve), refusal_point(scores, answerable, threshold))
 
 
 def _latency(records: Sequence[Record]) -> dict[str, Latency]:

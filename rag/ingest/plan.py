@@ -5,11 +5,11 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rag.errors import UnsupportedFile
+from rag.errors import PathNotFound
 from rag.events import Planned
 from rag.paths import located
 from rag.types import Document, Failure
@@ -76,7 +76,7 @@ def discover(arguments: Iterable[Path], suffixes: Collection[str]) -> list[Path]
     """Files named, files with a known suffix below folders, and matches of globs; absolute, sorted.
 
     Hidden files and folders are passed over, symbolic links to folders are not followed.
-    Raises UnsupportedFile for an argument that names nothing.
+    Raises PathNotFound for an argument that names nothing.
     """
     found: set[Path] = set()
     for argument in arguments:
@@ -88,7 +88,7 @@ def discover(arguments: Iterable[Path], suffixes: Collection[str]) -> list[Path]
         elif matches := glob.glob(str(path), recursive=True):  # noqa: PTH207
             found.update(discover(map(Path, matches), suffixes))
         else:
-            raise UnsupportedFile(f"{argument}: no such file or folder", hint="Check the path.")
+            raise PathNotFound(f"{argument}: no such file or folder")
     return sorted(found)
 
 
@@ -108,15 +108,21 @@ def make_plan(
     *,
     retry: bool = False,
     reread: bool = False,
+    compared: Callable[[int], None] = lambda _: None,
 ) -> Plan:
-    """Compare. `roots` are the folders below which a file that is in the index but not in `files`
-    counts as gone. `retry` tries again the files that failed before, `reread` reads every file
-    anew. Otherwise only files are read whose size or time differ from the index's."""
+    """Hold files against the index.
+
+    `roots` are the folders below which a file that is in the index but not in `files` counts as
+    gone. `retry` tries again the files that failed before, `reread` reads every file anew;
+    otherwise only files are read whose size or time differ from the index's. `compared` is told
+    how many files are done, before each is looked at.
+    """
     pending: list[Source] = []
     unreadable: list[Failure] = []
     known_bad: list[Failure] = []
     unchanged: list[Path] = []
-    for path in files:
+    for done, path in enumerate(files):
+        compared(done)
         try:
             stat = path.stat()
             if not reread and _is_current(path, stat, index, recipe):

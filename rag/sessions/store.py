@@ -57,10 +57,10 @@ class Sessions:
         self._make = orm.sessionmaker(engine, expire_on_commit=False)
 
     @classmethod
-    async def open(cls, home: Path, url: str | None = None) -> Sessions:
+    async def open(cls, home: Path, url: str = "") -> Sessions:
         """The database at `url`; without one, `home/sessions.db`. Raises ConfigError."""
         home.mkdir(parents=True, exist_ok=True)
-        target = sa.URL.create("sqlite", database=str(home / "sessions.db")) if url is None else url
+        target = url or sa.URL.create("sqlite", database=str(home / "sessions.db"))
         return cls(await asyncio.to_thread(connect, target))
 
     async def close(self) -> None:
