@@ -44,7 +44,8 @@ from benchmarks._ingest_parts import (
 from benchmarks._report import finish, show, tell
 from rag.config import Extraction, Settings
 from rag.errors import ExtractionError
-from rag.ingest.extractor import Extractor
+from rag.ingest.extractor_pool import ExtractorPool
+from rag.ingest.messages import Setup
 
 MB = 2**20
 
@@ -161,7 +162,8 @@ async def _hostile(folder: Path, entries: list[dict[str, str]], work: Path) -> d
     settings = Settings(home=work / "home", extraction=Extraction(timeout_s=8, ocr=False))
     tokenizer = embedding_folder(settings) / "tokenizer.json"
     rows: list[list[object]] = []
-    async with Extractor(settings, tokenizer_file=tokenizer, workers=1) as extractor:
+    setup = Setup(settings.extraction, tokenizer, settings.chunk_tokens)
+    async with ExtractorPool(setup, workers=1) as extractor:
         for entry in entries:
             started = time.perf_counter()
             try:

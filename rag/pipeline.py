@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rag.answering.conversation import Conversation
 from rag.config import Settings
@@ -15,6 +16,7 @@ from rag.engines.sampling import grammar
 from rag.errors import IndexMissing, InvalidQuestion, RagError
 from rag.events import AnswerEvent, Comparing, IngestEvent, Retrieved
 from rag.ingest.comparison import comparison
+from rag.ingest.messages import Setup
 from rag.ingest.plan import Index, Plan
 from rag.options import AskOptions, Scope
 from rag.rerankers.base import Reranker
@@ -28,6 +30,9 @@ from rag.store import Filter, Snapshot, Store, StoreWriter
 from rag.store.lock import writer_lock
 from rag.store.manifest import read_manifest
 from rag.types import Document, Message, Page
+
+if TYPE_CHECKING:
+    from rag.ingest.extractor import Extractor
 
 __all__ = ["AskOptions", "Conversation", "Pipeline", "Scope", "open_pipeline"]
 
@@ -116,12 +121,14 @@ class Pipeline:
         prune: bool = False,
         retry: bool = False,
         reread: bool = False,
+        extractor: Extractor | None = None,
     ) -> AsyncGenerator[IngestEvent]:
         """Bring the index in step with files. Raises IndexLocked, IndexMismatch.
 
         `retry` tries again what failed before, `reread` reads files anew that did not change.
+        `extractor` reads the files by `extraction()`; worker processes of this machine do if it is
+        None. It is asked for as many files at once as there are `workers`.
         """
-        from rag.ingest.extractor import Extractor
         from rag.ingest.run import Ingest
 
         with writer_lock(self.settings.collection_dir):
@@ -132,16 +139,12 @@ class Pipeline:
                         plan = step
                     else:
                         yield step
-            async with Extractor(
-                self.settings,
-                tokenizer_file=self.runtime.tokenizer_file(self.embedding_model),
-                workers=self.workers,
-            ) as extractor:
+            async with self._extractor(extractor) as extracting:
                 run = Ingest(
                     plan,
                     store,
                     embedder,
-                    extractor,
+                    extracting,
                     recipe=self.recipe,
                     password=password,
                     prune=prune,
@@ -150,6 +153,21 @@ class Pipeline:
                 async with aclosing(run.events()) as events:
                     async for event in events:
                         yield event
+
+    def extraction(self) -> Setup:
+        """By what files are read here: what an extractor elsewhere wants to know."""
+        tokenizer = self.runtime.tokenizer_file(self.embedding_model)
+        return Setup(self.settings.extraction, tokenizer, self.settings.chunk_tokens)
+
+    @asynccontextmanager
+    async def _extractor(self, given: Extractor | None) -> AsyncIterator[Extractor]:
+        if given is not None:
+            yield given
+            return
+        from rag.ingest.extractor_pool import ExtractorPool
+
+        async with ExtractorPool(self.extraction(), workers=self.workers) as pool:
+            yield pool
 
     async def writer(self) -> tuple[StoreWriter, Embedder]:
         """The store for writing (hold the lock) and its embedder. Raises IndexMismatch."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import zipfile
+from asyncio import gather
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from pdf_factory import nested_forms, raw_pdf, text_pdf
 
 from rag.config import Extraction, Settings
 from rag.errors import DamagedFile, ExtractionError, UnsupportedFile
-from rag.ingest.extractor import Extractor
+from rag.ingest.extractor import InProcessExtractor
+from rag.ingest.extractor_pool import ExtractorPool
+from rag.ingest.messages import Setup
 from rag.models import registry
 from rag.readers.formats import SUFFIXES
 from rag.types import ParsedDocument
@@ -46,13 +49,14 @@ EPUB = {
 }
 
 
-def pool(settings: Settings, workers: int = 1, **limits: float) -> Extractor:
+def pool(settings: Settings, workers: int = 1, **limits: float) -> ExtractorPool:
+    return ExtractorPool(setup(settings, **limits), workers=workers)
+
+
+def setup(settings: Settings, **limits: float) -> Setup:
     extraction = Extraction.model_validate({"ocr": False, **limits})
-    return Extractor(
-        settings.model_copy(update={"extraction": extraction}),
-        tokenizer_file=registry.embedding_folder(settings) / "tokenizer.json",
-        workers=workers,
-    )
+    tokenizer = registry.embedding_folder(settings) / "tokenizer.json"
+    return Setup(extraction, tokenizer, settings.chunk_tokens)
 
 
 def zipped(path: Path, files: dict[str, str]) -> Path:
@@ -143,12 +147,7 @@ async def test_cancelling_ends_the_worker(settings: Settings, tmp_path: Path) ->
 async def test_workers_are_recycled(settings: Settings, tmp_path: Path) -> None:
     file = text_pdf(tmp_path / "a.pdf", [BODY])
     seen = []
-    async with Extractor(
-        settings,
-        tokenizer_file=registry.embedding_folder(settings) / "tokenizer.json",
-        workers=1,
-        files_per_worker=2,
-    ) as extractor:
+    async with ExtractorPool(setup(settings), workers=1, files_per_worker=2) as extractor:
         for _ in range(3):
             await extractor.extract(file)
             seen.append(children())
@@ -160,10 +159,40 @@ async def test_workers_are_recycled(settings: Settings, tmp_path: Path) -> None:
 async def test_a_tokenizer_that_is_missing_is_an_error_of_ours(
     settings: Settings, tmp_path: Path
 ) -> None:
-    extractor = Extractor(settings, tokenizer_file=tmp_path / "none.json", workers=1)
+    missing = Setup(settings.extraction, tmp_path / "none.json", settings.chunk_tokens)
+    extractor = ExtractorPool(missing, workers=1)
     async with extractor:
         with pytest.raises(ExtractionError, match="cannot start"):
             await extractor.extract(text_pdf(tmp_path / "a.pdf", [BODY]))
+
+
+async def test_in_this_process_the_same_is_read(settings: Settings, tmp_path: Path) -> None:
+    files = [
+        text_pdf(tmp_path / "a.pdf", [BODY, BODY]),
+        text_pdf(tmp_path / "b.pdf", ["# Heading\nAnother text."]),
+    ]
+    here = InProcessExtractor(setup(settings))
+    async with pool(settings) as workers:
+        for file, read in zip(files, await gather(*map(here.extract, files)), strict=True):
+            other = await workers.extract(file)
+            assert (read.document, read.chunks) == (other.document, other.chunks)
+
+
+async def test_in_this_process_a_bad_file_is_the_same_error(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.7 nothing")
+    (tmp_path / "empty.pdf").touch()
+    text_pdf(tmp_path / "blank.pdf", [""])
+    here = InProcessExtractor(setup(settings))
+    async with pool(settings) as workers:
+        for name in ("bad.pdf", "empty.pdf", "blank.pdf", "none.pdf"):
+            told = []
+            for extractor in (here, workers):
+                with pytest.raises(ExtractionError) as caught:
+                    await extractor.extract(tmp_path / name)
+                told.append((type(caught.value), str(caught.value)))
+            assert told[0] == told[1]
 
 
 def children() -> list[int]:

@@ -13,18 +13,17 @@ from pdf_factory import encrypted_pdf, nested_forms, page_objects, raw_pdf, stre
 from rag.config import Extraction, Settings
 from rag.errors import EncryptedFile, ExtractionError, LimitExceeded
 from rag.ingest.extractor import Extractor
+from rag.ingest.extractor_pool import ExtractorPool
+from rag.ingest.messages import Setup
 from rag.models import registry
 
 MANIFEST = Path(__file__).parents[2] / "shared" / "eval" / "hostile" / "manifest.jsonl"
 
 
-def extractor(settings: Settings, **limits_: Any) -> Extractor:
+def extractor(settings: Settings, **limits_: Any) -> ExtractorPool:
     limits = Extraction(**{"timeout_s": 8, "ocr": False, **limits_})
-    return Extractor(
-        settings.model_copy(update={"extraction": limits}),
-        tokenizer_file=registry.embedding_folder(settings) / "tokenizer.json",
-        workers=2,
-    )
+    tokenizer = registry.embedding_folder(settings) / "tokenizer.json"
+    return ExtractorPool(Setup(limits, tokenizer, settings.chunk_tokens), workers=2)
 
 
 async def outcome(extraction: Extractor, path: Path, password: str | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -15,8 +16,10 @@ import pytest
 from ingest_process import ingest, pipeline_settings
 from pdf_factory import text_pdf
 
-from rag.errors import EmbeddingError, IndexLocked, IndexMismatch
+from rag.errors import DamagedFile, EmbeddingError, IndexLocked, IndexMismatch
 from rag.events import FileFailed, FileIngested, Planned, Progress, Summary
+from rag.ingest.extractor import InProcessExtractor
+from rag.ingest.messages import Extracted, Setup
 from rag.pipeline import Pipeline, open_pipeline
 from rag.runtime import Runtime
 from rag.store import Store
@@ -65,6 +68,34 @@ async def contents(home: Path) -> dict[str, tuple[str, tuple[float, ...]]]:
     assert await check(store) == []
     store.close()
     return found
+
+
+class Elsewhere:
+    """An Extractor that asks a far machine: only what can be pickled goes there and comes back."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._far = InProcessExtractor(pickle.loads(pickle.dumps(setup)))
+        self.asked: list[str] = []
+
+    async def extract(self, path: Path, *, password: str | None = None) -> Extracted:
+        self.asked.append(path.name)
+        if path.stem == "glacier":
+            raise DamagedFile(f"{path.name}: the line went dead")
+        extracted = await self._far.extract(path, password=password)
+        return pickle.loads(pickle.dumps(extracted))  # type: ignore[no-any-return]
+
+
+async def test_files_can_be_read_elsewhere(pipeline: Pipeline, folder: Path) -> None:
+    elsewhere = Elsewhere(pipeline.extraction())
+    events = [event async for event in pipeline.ingest([folder], extractor=elsewhere)]
+    assert sorted(elsewhere.asked) == sorted(f"{topic}.pdf" for topic in TOPICS)
+    failed = [event.failure for event in events if isinstance(event, FileFailed)]
+    assert [(f.path.name, f.kind) for f in failed] == [("glacier.pdf", "damaged")]
+    before = await contents(pipeline.settings.home)
+    again = await run(pipeline, folder, reread=True, retry=True)  # in processes of this machine
+    assert (again.ingested, again.failed) == (6, 0)
+    after = await contents(pipeline.settings.home)
+    assert set(before.values()) <= set(after.values())  # a file read anew has a new id
 
 
 async def test_events_tell_the_whole_story(pipeline: Pipeline, folder: Path) -> None:

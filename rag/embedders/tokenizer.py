@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.embedders.model_config import Recipe
@@ -15,6 +16,25 @@ if TYPE_CHECKING:
 Ids = list[int]
 
 
+def open_tokenizer(file: Path) -> Tokenizer:
+    """A model's tokenizer.json. Raises ModelLoadFailed."""
+    from tokenizers import Tokenizer
+
+    if not file.is_file():
+        raise ModelLoadFailed(f"{file} is missing", hint="Fetch the model with its fast tokenizer.")
+    tokenizer = Tokenizer.from_file(str(file))
+    # The file may ask for both (MiniLM's cuts at 128 tokens and pads to them): we do our own.
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def count(tokenizer: Tokenizer, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text, special ones not included."""
+    encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+    return [len(encoding.ids) for encoding in encodings]
+
+
 class Tokens:
     """The tokenizer of one model; read from its file at first use."""
 
@@ -23,8 +43,7 @@ class Tokens:
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special ones not included."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [len(encoding.ids) for encoding in encodings]
+        return count(self._tokenizer, texts)
 
     def encode(self, texts: Sequence[str], *, prompt: str = "") -> list[Ids]:
         """Ids of each text with its special tokens, cut to the model's limit."""
@@ -46,15 +65,4 @@ class Tokens:
 
     @functools.cached_property
     def _tokenizer(self) -> Tokenizer:
-        from tokenizers import Tokenizer
-
-        file = self._recipe.tokenizer_file
-        if not file.is_file():
-            raise ModelLoadFailed(
-                f"{file} is missing", hint="Fetch the model with its fast tokenizer."
-            )
-        tokenizer = Tokenizer.from_file(str(file))
-        # The file may ask for both (MiniLM's cuts at 128 tokens and pads to them): we do our own.
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
+        return open_tokenizer(self._recipe.tokenizer_file)

@@ -1,179 +1,48 @@
-"""Files to text and chunks, in worker processes that a bad file may hang, bloat or crash.
-
-A call into MuPDF cannot be interrupted, so the limit on time is kept by killing the process.
-"""
+"""What reads files for an ingest: worker processes, this process, or another machine."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Final, Protocol
 
-from rag.config import Extraction, Settings
-from rag.errors import DamagedFile, ExtractionError, LimitExceeded
-from rag.ingest.messages import Extracted, Failed, MoreTime, Setup, Task
-from rag.readers.base import ExtraWork
-from rag.worker_process import WorkerProcess, named
-
-__all__ = ["RECIPE", "Extracted", "Extractor"]
+from rag.ingest.extract import TokenCounter, extract_file, prepare
+from rag.ingest.messages import Extracted, Setup
 
 # The rules of extraction and chunking. Bump it whenever their output changes: documents are then
 # extracted again.
-RECIPE = "2"
-
-FILES_PER_WORKER = 200  # then a fresh process: whatever a file left behind goes
-_START_TIMEOUT = 120.0  # seconds to start Python and import PyMuPDF (1.5 s when all is well)
-# The limit on time counts the worker's CPU seconds, so that a loaded machine fails no file; this
-# many times it by the clock is for what hangs without working.
-_PATIENCE = 4
-_ONE_THREAD = {"TOKENIZERS_PARALLELISM": "false", "OMP_THREAD_LIMIT": "1"}
-# How a process ends that gets no more memory: Python cannot even report it (1), the loader has none
-# to bind a function with (127, glibc), or the system steps in.
-_OUT_OF_MEMORY = (1, 127, -signal.SIGKILL)
+RECIPE: Final = "2"
 
 
-class Extractor:
-    """Owns the worker processes. An async context manager; workers start when first needed."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        tokenizer_file: Path,
-        workers: int,
-        files_per_worker: int = FILES_PER_WORKER,
-    ) -> None:
-        self._files_per_worker = files_per_worker
-        self._limits = settings.extraction
-        self._setup = Setup(settings.extraction, tokenizer_file, settings.chunk_tokens)
-        self._idle: list[_Worker] = []
-        self._busy: set[_Worker] = set()
-        self._slots = asyncio.Semaphore(workers)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        workers = [*self._idle, *self._busy]
-        self._idle.clear()
-        await asyncio.gather(*(worker.kill() for worker in workers))
+class Extractor(Protocol):
+    """Reads files by one Setup. Whoever made it closes it, if it wants closing."""
 
     async def extract(self, path: Path, *, password: str | None = None) -> Extracted:
-        """Waits for a free worker. Raises ExtractionError subclasses only."""
-        async with self._slots:
-            worker = self._idle.pop() if self._idle else _Worker()
-            self._busy.add(worker)
-            try:
-                outcome = await self._attempt(worker, path.absolute(), password)
-            except BaseException:
-                await worker.kill()
-                raise
-            finally:
-                self._busy.discard(worker)
-            await self._keep(worker, outcome)
-        if isinstance(outcome, Failed):
-            raise outcome.error(outcome.message)
-        return outcome
+        """The file's text and chunks. An ingest asks for several files at once.
 
-    async def _attempt(
-        self, worker: _Worker, path: Path, password: str | None
-    ) -> Extracted | Failed:
-        """A file that layout analysis cannot bear is read again without it."""
-        try:
-            return await self._run(worker, Task(path, password, layout=self._limits.layout))
-        except ExtractionError:
-            if worker.work != "layout":
-                raise
-            await worker.kill()
-            worker.forget()
-            return await self._run(worker, Task(path, password, layout=False))
-
-    async def _run(self, worker: _Worker, task: Task) -> Extracted | Failed:
-        if not worker.started:
-            await worker.start(self._setup)
-        try:
-            return await worker.run(task, self._limits.timeout_s)
-        except TimeoutError:
-            raise _too_long(task.path, self._limits) from None
-        except (EOFError, ConnectionError, asyncio.IncompleteReadError):
-            raise await worker.obituary(task.path, self._limits) from None
-
-    async def _keep(self, worker: _Worker, outcome: Extracted | Failed) -> None:
-        worn = worker.files >= self._files_per_worker
-        bloated = isinstance(outcome, Failed) and outcome.error is LimitExceeded
-        if worn or bloated:
-            await worker.kill()
-        else:
-            self._idle.append(worker)
+        Raises ExtractionError subclasses, which cost the ingest this file only.
+        """
 
 
-class _Worker:
-    """One process."""
+class InProcessExtractor:
+    """An Extractor on a thread of this process, one file at a time.
 
-    def __init__(self) -> None:
-        self._process: WorkerProcess | None = None
-        self.files = 0
-        self.work: ExtraWork = ""  # the dearer work that it does just now
+    Nothing contains a file that hangs, bloats or crashes the reader: for files that one trusts, for
+    tests, and for hosts that contain the whole process themselves.
+    """
 
-    @property
-    def started(self) -> bool:
-        return self._process is not None
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._counter: TokenCounter | None = None
+        # MuPDF is not thread-safe, and a call that nobody waits for any more goes on.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="extract")
 
-    async def start(self, setup: Setup) -> None:
-        self._process = await WorkerProcess.start(
-            "rag.ingest.extract_worker", quiet=True, **_ONE_THREAD
-        )
-        try:
-            await self._process.send(setup)
-            await asyncio.wait_for(self._process.receive(), _START_TIMEOUT)
-        except (TimeoutError, EOFError, ConnectionError, asyncio.IncompleteReadError) as error:
-            raise ExtractionError(
-                "a worker process cannot start",
-                hint="Raise memory_mb in rag.toml ([extraction] table); then run: rag doctor",
-            ) from error
+    async def extract(self, path: Path, *, password: str | None = None) -> Extracted:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._extract, path, password)
 
-    async def run(self, task: Task, seconds: float) -> Extracted | Failed:
-        """`seconds` of work. Raises TimeoutError, or IncompleteReadError when the process died."""
-        assert self._process is not None
-        self.files += 1
-        self.work = ""
-        await self._process.send(task)
-        deadline = time.monotonic() + _PATIENCE * seconds
-        while True:
-            left = deadline - time.monotonic()
-            message = await asyncio.wait_for(self._process.receive(), left)
-            if isinstance(message, MoreTime):
-                deadline += _PATIENCE * message.seconds
-                self.work = message.work
-            elif isinstance(message, Extracted | Failed):
-                return message
-
-    async def obituary(self, path: Path, limits: Extraction) -> ExtractionError:
-        """What to say of the file on which the process died."""
-        assert self._process is not None
-        code = await self._process.exit_code()
-        if code == -signal.SIGXCPU:
-            return _too_long(path, limits)
-        if code in _OUT_OF_MEMORY:
-            return LimitExceeded(f"{path.name}: needs more than {limits.memory_mb} MiB of memory")
-        return DamagedFile(f"{path.name}: crashed the reader ({named(code)})")
-
-    async def kill(self) -> None:
-        if self._process is not None:
-            await self._process.kill()
-
-    def forget(self) -> None:
-        """Makes this a worker that is not started yet."""
-        self._process, self.files, self.work = None, 0, ""
-
-
-def _too_long(path: Path, limits: Extraction) -> LimitExceeded:
-    return LimitExceeded(f"{path.name}: not read within {limits.timeout_s:g} s")
+    def _extract(self, path: Path, password: str | None) -> Extracted:
+        if self._counter is None:
+            self._counter = prepare(self._setup)
+        return extract_file(self._setup, path, self._counter, password=password)

@@ -26,6 +26,9 @@ class Extracted:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
+    """By what all files of an ingest are read and cut. Whatever extracts needs no more of settings;
+    the tokenizer is the embedding model's, by which chunks are measured."""
+
     limits: Extraction
     tokenizer_file: Path
     chunk_tokens: int

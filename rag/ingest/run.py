@@ -21,7 +21,8 @@ from rag.embedders.base import Embedder, Vectors
 from rag.errors import ExtractionError
 from rag.events import FileFailed, FileIngested, IngestEvent
 from rag.ingest.counters import Tally
-from rag.ingest.extractor import Extracted, Extractor
+from rag.ingest.extractor import Extractor
+from rag.ingest.messages import Extracted
 from rag.ingest.plan import Job, Plan
 from rag.store import Addition, StoreWriter
 from rag.store.schema import now
