@@ -84,7 +84,7 @@ def _leaves(model: BaseModel, above: tuple[str, ...]) -> Iterator[tuple[tuple[st
 
 
 def _variable(path: tuple[str, ...], variables: Mapping[str, str]) -> str | None:
-    """RAG_OCR__LANGUAGE, or a table as a whole in RAG_OCR."""
+    """RAG_EXTRACTION__OCR, or a table as a whole in RAG_EXTRACTION."""
     names = ["RAG_" + "__".join(path[:depth]).upper() for depth in range(len(path), 0, -1)]
     return next((variables[name] for name in names if name in variables), None)
 

@@ -16,6 +16,7 @@ RagError
 │   ├── IndexMismatch      made with another embedding model, or by another version
 │   ├── IndexLocked        another process is writing
 │   ├── IndexCorrupt       LanceDB cannot read its own files
+│   ├── StorageFull        no space is left on the disk
 │   └── DocumentNotFound   no document answers to this name
 ├── EmbeddingError         the embedder failed or gave vectors that must not be stored
 ├── EngineError
@@ -26,6 +27,7 @@ RagError
 │   └── ThoughtsCutOff     the model thought until its limit, and wrote no answer
 ├── PathNotFound           a path that was named leads to no file or folder
 ├── PageNotFound           a document has no such page, or none that can be drawn
+├── InvalidName            cannot be given to a tag or a collection
 ├── SessionNotFound        no chat session with this id
 └── InvalidQuestion        empty, or a filter that cannot be understood
     ├── InvalidSchema      a JSON schema that no answer can be held to

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from rag.store.connection import batches, one_of, translated
 from rag.store.reader import Store
 from rag.store.reembed import with_vectors
 from rag.store.writer import StoreWriter
+from rag.types import Document
 
 FaultKind = Literal[
     "full-text", "orphans", "vectors", "duplicates", "incomplete", "missing-source", "blank-pages"
@@ -51,52 +52,53 @@ class _Scan:
 async def check(store: Store) -> list[Fault]:
     """Every fault of the index. Reads the whole chunks table once, in batches."""
     scan = await _scan(store)
-    snapshot = await store.snapshot()
-    documents = snapshot.by_path
-    live = {document.id: document for document in documents.values()}
+    documents = (await store.snapshot()).by_path
     pages = await store.page_counts()
-    faults = []
-
-    def fault(kind: FaultKind, items: Iterable[str], message: str, remedy: str) -> None:
-        if found := tuple(items):
-            faults.append(Fault(kind, message.format(len(found)), found, remedy))
-
-    unindexed = await store.unindexed_rows()
-    if unindexed:
+    faults = [*_index_faults(scan, documents, pages), *_document_faults(scan, documents, pages)]
+    if unindexed := await store.unindexed_rows():
         message = f"the full-text index misses {unindexed} chunks"
-        faults.append(Fault("full-text", message, (), "index them"))
-    orphans = sorted((scan.of_document.keys() | pages.keys()) - live.keys())
-    fault("orphans", orphans, "{} documents left chunks or pages behind", "delete these rows")
-    duplicates = [id_ for id_, count in scan.ids.items() if count > 1]
-    fault("duplicates", duplicates, "{} chunks are stored more than once", "keep one of each")
-    fault(
-        "vectors",
-        scan.bad_vectors,
-        "{} vectors are not finite or not of unit length",
-        "embed these again",
-    )
-    distinct = Counter(id_.rsplit(":", 1)[0] for id_ in scan.ids)
-    incomplete = [
-        str(d.path)
-        for d in documents.values()
-        if distinct[d.id] != d.chunks or pages.get(d.id) != d.pages
-    ]
-    fault("incomplete", incomplete, "{} documents lack chunks or pages", "read them again")
-    missing = [str(path) for path in documents if not path.exists()]
-    fault(
-        "missing-source",
-        missing,
-        "{} files are no longer there",
-        "take them out of the index, if their folder is there",
-    )
-    blank = [str(d.path) for d in documents.values() if d.coverage.empty]
-    fault(
-        "blank-pages",
-        blank,
-        "{} documents have pages without text",
-        "read them again, where Tesseract is installed",
-    )
+        faults.insert(0, Fault("full-text", message, (), "index them"))
     return faults
+
+
+def _index_faults(
+    scan: _Scan, documents: Mapping[Path, Document], pages: Mapping[str, int]
+) -> Iterator[Fault]:
+    """Rows that should not be as they are."""
+    live = {document.id for document in documents.values()}
+    orphans = sorted((scan.of_document.keys() | pages.keys()) - live)
+    message = "{} documents left chunks or pages behind"
+    yield from _fault("orphans", orphans, message, "delete these rows")
+    duplicates = [id_ for id_, count in scan.ids.items() if count > 1]
+    message = "{} chunks are stored more than once"
+    yield from _fault("duplicates", duplicates, message, "keep one of each")
+    message = "{} vectors are not finite or not of unit length"
+    yield from _fault("vectors", scan.bad_vectors, message, "embed these again")
+
+
+def _document_faults(
+    scan: _Scan, documents: Mapping[Path, Document], pages: Mapping[str, int]
+) -> Iterator[Fault]:
+    """What the files have, and the index has not; and the other way round."""
+    chunks = Counter(id_.rsplit(":", 1)[0] for id_ in scan.ids)
+    every = documents.values()
+    incomplete = [
+        str(d.path) for d in every if chunks[d.id] != d.chunks or pages.get(d.id) != d.pages
+    ]
+    message = "{} documents lack chunks or pages"
+    yield from _fault("incomplete", incomplete, message, "read them again")
+    missing = [str(path) for path in documents if not path.exists()]
+    remedy = "take them out of the index, if their folder is there"
+    yield from _fault("missing-source", missing, "{} files are no longer there", remedy)
+    blank = [str(d.path) for d in every if d.coverage.empty]
+    remedy = "read them again, where Tesseract is installed"
+    yield from _fault("blank-pages", blank, "{} documents have pages without text", remedy)
+
+
+def _fault(kind: FaultKind, items: Iterable[str], message: str, remedy: str) -> Iterator[Fault]:
+    """One fault, or none where it concerns nothing."""
+    if found := tuple(items):
+        yield Fault(kind, message.format(len(found)), found, remedy)
 
 
 async def mend(store: StoreWriter, faults: Sequence[Fault], embedder: Embedder) -> list[Path]:
