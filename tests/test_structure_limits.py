@@ -21,7 +21,6 @@ LONGER: Mapping[str, tuple[int, str]] = {
         55,
         "one pass that sorts files into seven kinds",
     ),
-    "rag.pipeline.Pipeline.ingest": (42, "one writer from the plan to its last commit"),
     "rag.pipeline": (340, "both flows: a method for whatever a command or endpoint does"),
     "service.app.create_app": (50, "the service put together, line by line"),
 }
