@@ -243,7 +243,7 @@ async def test_a_failure_inside_a_step_reaches_the_caller(engine: VLLMMLXEngine)
     params = engine._params(10, [fail])  # type: ignore[list-item]
     prompt = engine._template.encode(FRANCE)
     with pytest.raises(EngineError) as caught:
-        async for _ in engine._decoded(prompt, params):
+        async for _ in engine._decoded(prompt, params, []):
             pass
     assert "error" in str(caught.value)
     assert caught.value.hint

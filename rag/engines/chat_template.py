@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlx_lm.tokenizer_utils import TokenizerWrapper
 
 _EXAMPLE = [Message("user", "Hello")]
+_ANSWER = "\u2e3a answer \u2e3a"  # stands for one, to see what a template puts behind it
 _TAIL = 16  # tokens of a prompt's end that hold an opening tag, if it ends in one
 
 
@@ -28,8 +29,11 @@ class ChatTemplate:
         vocabulary = tokenizer.get_vocab()
         marks = {vocabulary[mark] for mark in self.format.markers if mark in vocabulary}
         # Of the special tokens none but those of thoughts belongs in an answer: the others end it.
-        specials = set(tokenizer.all_special_ids) - marks
+        added = {id_ for id_, one in tokenizer.added_tokens_decoder.items() if one.special}
+        specials = {*tokenizer.all_special_ids, *added} - marks
         self.stop_ids: list[int] = sorted({*tokenizer.eos_token_ids, *specials})
+        ends = tokenizer.eos_token_id
+        self.end_id: int = min(tokenizer.eos_token_ids) if ends is None else ends
         self.thinks = self._may_think(thinking)
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
@@ -38,9 +42,27 @@ class ChatTemplate:
 
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
-            return self._apply(turns)
+            tokens = self._apply(turns)
         except TemplateError:  # Gemma's and others' templates know no system role
-            return self._apply(_without_system(turns))
+            tokens = self._apply(_without_system(turns))
+        return [int(token) for token in tokens]
+
+    def after_answer(self, message: Message) -> list[int]:
+        """What follows an answer: its end, the user's next message, and where the assistant begins
+        to speak again. Empty for a template from which that cannot be told."""
+        from jinja2 import TemplateError
+
+        turns = [
+            {"role": "user", "content": "?"},
+            {"role": "assistant", "content": _ANSWER},
+            {"role": message.role, "content": message.content},
+        ]
+        try:
+            text = self._apply(turns, tokenize=False)
+        except TemplateError:
+            return []
+        found: list[int] = self._tokens(str(text).partition(_ANSWER)[2])
+        return found
 
     def unclosed(self, prompt: Sequence[int]) -> str:
         """The tag that ends the thoughts which a prompt leaves open; empty where it opens none."""
@@ -52,14 +74,17 @@ class ChatTemplate:
         text = self.unclosed(prompt) and f"\n{self.unclosed(prompt)}\n\n"
         if self.format.harmony:
             text = "<|channel|>final<|message|>"
+        return self._tokens(text)
+
+    def _tokens(self, text: str) -> list[int]:
         found: list[int] = self.tokenizer.encode(text, add_special_tokens=False) if text else []
         return found
 
-    def _apply(self, turns: list[dict[str, str]]) -> list[int]:
-        tokens: list[Any] = self.tokenizer.apply_chat_template(
-            turns, add_generation_prompt=True, **self._switches
+    def _apply(self, turns: list[dict[str, str]], *, tokenize: bool = True) -> Any:
+        """The ids of the prompt, or its text."""
+        return self.tokenizer.apply_chat_template(
+            turns, tokenize=tokenize, add_generation_prompt=True, **self._switches
         )
-        return [int(token) for token in tokens]
 
     def _accepted(self, thinking: str) -> dict[str, Any]:
         """What the template is told of thinking: only words that it knows."""

@@ -36,6 +36,25 @@ def _as_it_is(_: mx.array, logits: mx.array) -> mx.array:
     return logits
 
 
+class EndToken:
+    """Ends an answer, once that is `due`: by the token that ends all answers of the model, so that
+    the prefix cache keeps what was read."""
+
+    def __init__(self, end: int) -> None:
+        self.due = False
+        self._end = end
+
+    def __call__(self, _: mx.array, logits: mx.array) -> mx.array:
+        import mlx.core as mx
+
+        if not self.due:
+            return logits
+        return mx.where(mx.arange(logits.shape[-1]) == self._end, mx.zeros_like(logits), -mx.inf)
+
+    def ask(self) -> None:
+        self.due = True
+
+
 class JSONGrammar:
     """Holds answers to a JSON schema, in the tokens of one tokenizer."""
 

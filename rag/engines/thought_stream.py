@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -36,16 +36,25 @@ class TokenLimits:
 
 
 async def without_thoughts(
-    stream: AsyncGenerator[Decoded], thoughts: ThoughtFilter, limits: TokenLimits
+    stream: AsyncGenerator[Decoded],
+    thoughts: ThoughtFilter,
+    limits: TokenLimits,
+    *,
+    end: Callable[[], None] | None = None,
 ) -> AsyncGenerator[Piece]:
     """The pieces of an answer; the last one says how it ended. Raises ThoughtsCutOff where there is
-    no answer behind the thoughts."""
+    no answer behind the thoughts. `end` has the model end at the answer's limit, if it can."""
     thought = seen = 0
     async with aclosing(stream) as decoded:
         async for step in decoded:
             tokens = step.usage.completion_tokens
             if limits.thoughts and not step.done and tokens - thought > limits.answer:
-                step = Decoded("", replace(step.usage, reason="length"), done=True)
+                usage = replace(step.usage, reason="length")
+                if end is not None:
+                    end()
+                    async for _ in decoded:
+                        pass
+                step = Decoded("", usage, done=True)
             if step.thought:
                 thoughts.thought = True
                 yield Piece("", thought=step.thought)
@@ -57,10 +66,10 @@ async def without_thoughts(
                     raise _no_answer(cut, tokens)
                 yield Piece("", step.usage)
                 return
-            if step.thought or thoughts.thinking or (thoughts.thought and not thoughts.answered):
+            if step.thought or thoughts.thinking or not thoughts.answered:
                 thought += tokens - seen
             seen = tokens
-            if limits.thoughts and thought >= limits.thoughts:
+            if limits.thoughts and thoughts.thought and thought >= limits.thoughts:
                 raise _no_answer(True, tokens)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
 from rag.engines import sampling
-from rag.engines.chat_template import ChatTemplate
+from rag.engines.prompt_ids import PromptIds
 from rag.engines.thought_stream import Decoded, TokenLimits, without_thoughts
 from rag.engines.thoughts import ThoughtFilter
 from rag.engines.vllm_mlx_loading import LIBRARIES, Limits, import_library, load
@@ -41,7 +41,7 @@ class VLLMMLXEngine:
         self,
         model: registry.Model,
         core: EngineCore,
-        template: ChatTemplate,
+        prompts: PromptIds,
         thread: MLXThread,
         *,
         context_tokens: int,
@@ -51,9 +51,10 @@ class VLLMMLXEngine:
     ) -> None:
         self.model = model.name
         self.context_tokens = context_tokens
+        template = prompts.template
         self.thinking_tokens = thinking_tokens if template.thinks else 0
         self._core = core
-        self._template = template
+        self._prompts, self._template = prompts, template
         self._grammar = sampling.JSONGrammar(template.tokenizer)
         self._thread = thread
         self._capacity = capacity
@@ -74,14 +75,14 @@ class VLLMMLXEngine:
         model = await thread.run(registry.chat_model, settings, notify or registry.silent)
         for name in LIBRARIES:  # in steps, so that closing need not wait for the whole
             await thread.run(import_library, name)
-        core, template, used = await thread.run(
+        core, prompts, used = await thread.run(
             load, model, limits, thread, thinking=settings.thinking
         )
         await core.start()
         return cls(
             model,
             core,
-            template,
+            prompts,
             thread,
             context_tokens=_context_tokens(model.folder, settings.context_tokens),
             thinking_tokens=settings.thinking_tokens,
@@ -91,7 +92,7 @@ class VLLMMLXEngine:
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of the whole prompt, chat template included."""
-        return len(self._template.encode(messages))
+        return len(self._prompts.encode(messages))
 
     async def stream(
         self,
@@ -105,8 +106,9 @@ class VLLMMLXEngine:
 
         Raises PromptTooLong, ThoughtsCutOff, EngineBusy, EngineTimeout, EngineError.
         """
-        prompt = await asyncio.to_thread(self._template.encode, messages)
-        processors = [sampling.at(temperature)]
+        prompt = await asyncio.to_thread(self._prompts.encode, messages)
+        end = sampling.EndToken(self._template.end_id)
+        processors: list[sampling.Processor] = [end, sampling.at(temperature)]
         if schema is not None:  # compiling it takes a moment
             processors.insert(0, await asyncio.to_thread(self._grammar.processor, schema))
             prompt += self._template.closing(prompt)
@@ -115,9 +117,15 @@ class VLLMMLXEngine:
             raise PromptTooLong(f"a prompt of {len(prompt)} tokens, for {self.context_tokens}")
         limits = TokenLimits(max_tokens, 0 if schema is not None else self.thinking_tokens)
         thoughts = ThoughtFilter(self._template.format, inside=self._template.unclosed(prompt))
-        decoded = self._decoded(prompt, self._params(min(limits.total, room), processors))
-        async with aclosing(without_thoughts(decoded, thoughts, limits)) as pieces:
+        written: list[int] = []
+        decoded = self._decoded(prompt, self._params(min(limits.total, room), processors), written)
+        text = ""
+        async with aclosing(without_thoughts(decoded, thoughts, limits, end=end.ask)) as pieces:
             async for piece in pieces:
+                text = ("" if piece.restart else text) + piece.text
+                if piece.finish:
+                    kept = thoughts.thought
+                    self._prompts.remember(messages, text, prompt, written, thought=kept)
                 yield piece
 
     async def close(self) -> None:
@@ -132,14 +140,18 @@ class VLLMMLXEngine:
 
     # ── one request ───────────────────────────────────────────────────────────────────────────
 
-    async def _decoded(self, prompt: list[int], params: SamplingParams) -> AsyncGenerator[Decoded]:
-        """What the model writes, thoughts and all."""
+    async def _decoded(
+        self, prompt: list[int], params: SamplingParams, written: list[int]
+    ) -> AsyncGenerator[Decoded]:
+        """What the model writes, thoughts and all; `written` gets its ids."""
         request_id = self._admit()
         try:
             collector = await self._begin(request_id, prompt, params)
             sent = 0
             while True:
-                step = self._step(await self._output(collector), sent)
+                output = await self._output(collector)
+                written[:] = output.output_token_ids
+                step = self._step(output, sent)
                 sent += len(step.text)
                 yield step
                 if step.done:

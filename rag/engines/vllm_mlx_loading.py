@@ -6,13 +6,14 @@ import functools
 import importlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rag.compute import mlx_runtime
 from rag.compute.import_patches import defer_package_init
 from rag.compute.mlx_runtime import MLXThread
 from rag.engines.chat_template import ChatTemplate
+from rag.engines.prompt_ids import PromptIds
 from rag.errors import ModelLoadFailed
 from rag.models import registry
 
@@ -26,6 +27,8 @@ _PREFIX_CACHE_MB = 1024
 # of vllm-mlx, which its SchedulerConfig cannot change, are more than our instructions, which begin
 # every prompt.
 _SHARED_TOKENS = 32
+# mlx-lm 0.32.2 adds a mask of another rank to Gemma 2's scores: a batch fails.
+_ONE_AT_A_TIME = ("gemma2",)
 # transformers would ask on the terminal whether to run a tokenizer's own code.
 _NO_CODE = {"trust_remote_code": False}
 
@@ -65,7 +68,7 @@ def _bind_for_text() -> None:
 
 def load(
     model: registry.Model, limits: Limits | None, thread: MLXThread, *, thinking: str = "off"
-) -> tuple[EngineCore, ChatTemplate, Limits]:
+) -> tuple[EngineCore, PromptIds, Limits]:
     """The model on an engine that steps on `thread`. Without `limits`, with what suits the network.
 
     Raises ModelLoadFailed.
@@ -79,6 +82,8 @@ def load(
     logging.getLogger("vllm_mlx").setLevel(logging.ERROR)
     network, tokenizer = _network(model)
     limits = limits or Limits.of(network)
+    if getattr(network, "model_type", "") in _ONE_AT_A_TIME:
+        limits = replace(limits, concurrency=1, prefill_prompts=1)
     config = SchedulerConfig(
         max_num_seqs=limits.concurrency,
         completion_batch_size=limits.concurrency,
@@ -96,7 +101,16 @@ def load(
             generation_worker=thread.executor,
         )
         core.scheduler.memory_aware_cache = MemoryAwarePrefixCache(network, kept)
-    return core, ChatTemplate(tokenizer, thinking=thinking), limits
+    template = ChatTemplate(tokenizer, thinking=thinking)
+    return core, PromptIds(template, rewinds=_rewinds(network)), limits
+
+
+def _rewinds(network: Any) -> bool:
+    """Whether the cache of a conversation can be cut back to any token: not where layers keep a
+    window of it, or a state."""
+    from mlx_lm.models.cache import KVCache, make_prompt_cache
+
+    return all(type(layer) is KVCache for layer in make_prompt_cache(network))
 
 
 def _network(model: registry.Model) -> tuple[Any, Any]:
