@@ -245,7 +245,6 @@ def test_names_and_numbers_that_changed_places_are_not_supported(source, claim):
             "From 5 million revenue rose to 10.",
         ),
         ("Bob paid Alice in May, and Alice paid Bob in June.", "In June Alice paid Bob."),
-        ("Alice met Bob in Paris and Carol in Rome.", "Carol met Bob in Rome."),
         (
             "Frau Schulz zahlt der Mieter Meier die Miete.",
             "Der Mieter Meier zahlt Frau Schulz Miete.",

@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rag.verification.closed_classes import language_of
+from rag.verification.differences import compared
 from rag.verification.evidence_units import Place, Unit
 from rag.verification.name_order import Pattern, exchanged
 from rag.verification.numbers import Number, months, numbers
+from rag.verification.roles import Apart
 from rag.verification.words import (
     content_terms,
     has_negation,
-    is_german,
     last_clause,
     names,
     negated,
@@ -33,38 +35,41 @@ class Said:
     names: frozenset[str]
     numbers: tuple[Number, ...]
     months: frozenset[int]
-    german: bool
+    language: str
 
     @classmethod
-    def of(cls, text: str) -> Said:
-        german = is_german(text)
+    def of(cls, text: str, language: str = "en") -> Said:
+        """`language`: that of the passages, taken where the claim could be of any."""
+        language = language_of(text, language)
         return cls(
             text=text,
             words=tuple(word for word, _, _ in plain_words(text)),
-            terms=content_terms(text, german),
-            names=names(text, german),
+            terms=content_terms(text, language),
+            names=names(text, language),
             numbers=numbers(text),
             months=months(text),
-            german=german,
+            language=language,
         )
 
 
-def agrees(said: Said, unit: Unit, asked: frozenset[int]) -> bool:
+def agrees(said: Said, unit: Unit, asked: frozenset[int], apart: Apart) -> bool:
     """Whether nothing strict differs. `asked`: scales that the question names ("how many
-    millions"). A name or a month may stand in the surroundings of the source too."""
+    millions"). A name or a month may stand in the surroundings of the source too. `apart` tells of
+    two words whether the passages know them as two things."""
     return (
         said.names <= unit.terms | unit.context
         and said.months <= unit.months | unit.context_months
         and numbers_agree(said, unit, asked)
-        and has_negation(said.text) == negated(unit.text, said.terms, said.german)
+        and has_negation(said.text) == negated(unit.text, said.terms, said.language)
         and not _exchanged(said, unit)
+        and not compared(said.text, unit.text, unit.language, apart)
     )
 
 
 def _exchanged(said: Said, unit: Unit) -> bool:
-    named = said.names | names(unit.text, said.german)
-    claim = Pattern.of(said.text, named, said.german)
-    return exchanged(claim, Pattern.of(unit.text, named, said.german))
+    named = said.names | names(unit.text, said.language)
+    claim = Pattern.of(said.text, named, said.language)
+    return exchanged(claim, Pattern.of(unit.text, named, said.language))
 
 
 def numbers_agree(said: Said, unit: Unit, asked: frozenset[int]) -> bool:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from rag.types import PAGE_BREAK, Hit, Page
+from rag.verification.closed_classes import LANGUAGES, language_of
 from rag.verification.numbers import Number, months, numbers, scales
 from rag.verification.segmentation import statements
-from rag.verification.words import content_terms, is_german, plain_words, term
+from rag.verification.words import content_terms, plain_words, term
 
 PageKey = tuple[str, int]
 
@@ -39,6 +40,7 @@ class Unit:
 
     place: Place
     text: str
+    language: str  # one of closed_classes.LANGUAGES
     terms: frozenset[str]
     numbers: tuple[Number, ...]
     months: frozenset[int]
@@ -85,6 +87,7 @@ def joined(a: Unit, b: Unit) -> Unit:
     return Unit(
         place=a.place,
         text=f"{a.text}; {b.text}",
+        language=a.language,
         terms=a.terms | b.terms,
         numbers=a.numbers + b.numbers,
         months=a.months | b.months,
@@ -111,7 +114,7 @@ def gather(hits: Sequence[Hit], pages: Mapping[PageKey, Page]) -> Evidence:
     size = len(units)
     idf = {term: math.log(1 + size / count) for term, count in frequency.items()}
     small = {word for hit in hits for word in _SMALL.findall(hit.chunk.text) if word[0].islower()}
-    common = frozenset(term(word, german=False) for word in small)
+    common = frozenset(term(word) for word in small)
     return Evidence(tuple(units), idf, math.log(1 + size), common, tuple(texts))
 
 
@@ -139,26 +142,28 @@ def _units(
     part: Place, hit: Hit, page: Page, page_scales: frozenset[int], seen: set[Place]
 ) -> Iterator[Unit]:
     text = page.text[part.start : part.end]
-    german = hit.document.language == "de" or (not hit.document.language and is_german(text))
+    known = hit.document.language in LANGUAGES
+    language = language_of(text, hit.document.language if known else "en")
     around = f"{hit.document.title}\n{hit.chunk.header}"
-    around_terms = content_terms(around, german)
+    around_terms = content_terms(around, language)
     around_numbers, around_months = numbers(around), months(around)
     before: list[frozenset[str]] = []
     for found in statements(text):
         start, end = part.start + found.start, part.start + found.end
         place = Place(-1, part.page, start, end)
         own = page.text[start:end]
-        terms = content_terms(own, german)
+        terms = content_terms(own, language)
         if place not in seen:
             seen.add(place)
             head = _head(page.text, start) if found.kind == "row" else ""
             yield Unit(
                 place=Place(part.passage, part.page, start, end),
                 text=own,
+                language=language,
                 terms=terms,
                 numbers=numbers(own),
                 months=months(own),
-                context=around_terms.union(content_terms(head, german), *before[-_LOOK_BACK:]),
+                context=around_terms.union(content_terms(head, language), *before[-_LOOK_BACK:]),
                 context_numbers=(*around_numbers, *numbers(head)),
                 context_months=around_months | months(head),
                 scales=page_scales,

@@ -31,11 +31,11 @@ class Pattern:
     slots: dict[int, frozenset[str]]
 
     @classmethod
-    def of(cls, text: str, names: Collection[str], german: bool) -> Pattern:
+    def of(cls, text: str, names: Collection[str], language: str) -> Pattern:
         """`names`: the terms that are names."""
         words: list[str] = []
         slots: dict[int, frozenset[str]] = {}
-        for fills, run in groupby(_parts(text, names, german), key=lambda part: part[1]):
+        for fills, run in groupby(_parts(text, names, language), key=lambda part: part[1]):
             terms = [term for term, _ in run]
             if fills:
                 slots[len(words)] = frozenset(terms)
@@ -48,10 +48,10 @@ class Pattern:
             yield self.words[i + 1 : j], first, second
 
 
-def _parts(text: str, names: Collection[str], german: bool) -> Iterator[tuple[str, bool]]:
+def _parts(text: str, names: Collection[str], language: str) -> Iterator[tuple[str, bool]]:
     """Words and numbers in order, and whether they fill a slot; no words of listing."""
     figures = [(n.start, n.end, f"{min(n.values):f}", True) for n in numbers(text)]
-    words = [(t.start, t.end, t.term, t.term in names) for t in tokens(text, german)]
+    words = [(t.start, t.end, t.term, t.term in names) for t in tokens(text, language)]
     at = 0
     for start, end, term, fills in sorted(
         [*figures, *words], key=lambda p: (p[0], -p[1], not p[3])

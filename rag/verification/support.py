@@ -7,14 +7,18 @@ a statement of a passage has. What is strict (strict.py) no coverage can make up
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
 from rag.verification.base import Support
+from rag.verification.closed_classes import language_of
 from rag.verification.consistency import Said, agrees, cut_from_negation, has_number, numbers_agree
+from rag.verification.differences import compared
 from rag.verification.evidence_units import Evidence, Place, Unit, joined
+from rag.verification.marked_text import marked
 from rag.verification.numbers import scales
 from rag.verification.words import content_terms, term
 
@@ -34,6 +38,10 @@ PAIR_THRESHOLD: Final = 0.7
 # A statement with this share tells of the claim's matter alone. If something strict differs there,
 # the claim is wrong, and not told in two places, of which the other one has that name or number.
 ALONE: Final = 0.9
+# A statement with this share and a difference (differences.py) tells of it, too; a place that
+# holds less by more than AHEAD supports nothing then.
+OTHERWISE: Final = 0.6
+AHEAD: Final = 0.1
 QUOTE_LIMIT: Final = 300  # characters
 # What the surroundings of a statement (title, headings, sentences before) count of its own words.
 _CONTEXT: Final = 0.5
@@ -49,7 +57,9 @@ class Judge:
 
     def __init__(self, evidence: Evidence, question: str = "") -> None:
         self.evidence = evidence
-        self.asked = content_terms(question)
+        spoken = Counter(unit.language for unit in evidence.units)
+        self.language = spoken.most_common(1)[0][0] if spoken else "en"
+        self.asked = content_terms(question, language_of(question, self.language))
         self.asked_scales = scales(question, anywhere=True)
 
     def support(self, text: str, hints: Collection[int] = ()) -> tuple[Support, ...]:
@@ -61,21 +71,40 @@ class Judge:
         if not (said.terms or said.numbers):  # "The", where an answer was cut off: on any page
             return ()
         shares = [self._coverage(said, unit) for unit in self.evidence.units]
+        otherwise = self._otherwise(said, shares)
         found = [*self._verbatim(said), *self._lexical(said, shares)]
+        found = [one for one in found if one[0].score > otherwise - AHEAD]
         if found:
             return (max(found, key=lambda one: self._rank(one[0], one[1], hints))[0],)
-        if max(shares, default=0.0) >= ALONE:
+        if otherwise or max(shares, default=0.0) >= ALONE:
             return ()
         return self._neighbours(said, shares) or self._halves(said)
+
+    def _otherwise(self, said: Said, shares: Sequence[float]) -> float:
+        """The largest share of a statement that tells of the claim's matter otherwise."""
+        told = (
+            share
+            for unit, share in zip(self.evidence.units, shares, strict=True)
+            if share >= OTHERWISE and compared(said.text, unit.text, unit.language, self.apart)
+        )
+        return max(told, default=0.0)
+
+    def apart(self, a: str, b: str) -> bool:
+        """Whether one statement has both words (stems of theirs): they are two things then."""
+        for unit in self.evidence.units:
+            keys = marked(unit.text, unit.language).keys
+            if a in keys and b in keys:
+                return True
+        return False
 
     def _said(self, text: str) -> Said:
         """Its first word, which is a capital anyway, is a name if the passages have it and never
         in small letters."""
-        said = Said.of(text)
+        said = Said.of(text, self.language)
         first = re.match(r"\W*([^\W\d_]+)", text)
-        if said.german or first is None or not first[1][0].isupper():
+        if said.language == "de" or first is None or not first[1][0].isupper():
             return said
-        word = term(first[1], german=False)
+        word = term(first[1])
         known = word in said.terms and word in self.evidence.idf
         if not known or word in self.evidence.common:
             return said
@@ -104,7 +133,7 @@ class Judge:
 
     def _judged(self, said: Said, unit: Unit, share: float) -> float:
         """The share (below that of a quote), or 0 where something strict differs."""
-        if share < CANDIDATE or not agrees(said, unit, self.asked_scales):
+        if share < CANDIDATE or not agrees(said, unit, self.asked_scales, self.apart):
             return 0.0
         news = replace(said, terms=said.terms - self.asked)
         least = NEWS if share >= THRESHOLD else CANDIDATE

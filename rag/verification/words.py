@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from rag.terms import STOP_WORDS, fold, indexed_terms
+from rag.verification.closed_classes import classes
 from rag.verification.numbers import is_number_word, month_of
 
 _GERMAN: Final = frozenset(
@@ -32,6 +33,7 @@ _CLAUSE = re.compile(
 )
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’.&-](?=[^\W\d_])[^\W\d_]+)*|\w+")
+_PARTICIPLE = re.compile(r"^(|ab|an|auf|aus|ein|vor|zu|zuruck|uber|unter)ge(\w{3,}(?:t|en))$")
 _PART = re.compile(r"[^\W\d_]+|\d+")
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
@@ -44,22 +46,23 @@ class Token(NamedTuple):
     term: str
 
 
-def is_german(text: str) -> bool:
-    """Whether the small words of a statement are German ones (its nouns are capitalised then)."""
-    words = re.findall(r"[^\W\d_]+", text.casefold())
-    return sum(word in _GERMAN for word in words) > sum(word in STOP_WORDS for word in words)
-
-
 @lru_cache(1 << 16)
-def term(word: str, german: bool) -> str:
-    """A word as terms.py stems it; U.S. and US are one."""
+def term(word: str, language: str = "en") -> str:
+    """A word as terms.py stems it, and what Snowball leaves apart: U.S. and US are one, "paid" and
+    "pay", "gezahlt" and "zahlen"."""
     if re.fullmatch(r"(?:[^\W\d_]\.)+[^\W\d_]\.?", word):
         word = word.replace(".", "")
-    terms = indexed_terms(word, "de" if german else "en")
-    return terms[0] if terms else fold(word)
+    folded = fold(word)
+    word = classes(language).irregular.get(folded, word)
+    if language == "de":
+        word = _PARTICIPLE.sub(r"\1\2", folded)
+    terms = indexed_terms(word, language)
+    stem = terms[0] if terms else fold(word)
+    # Snowball keeps the -t of German verbs: "wohnt" and "wohnen".
+    return stem[:-1] if language == "de" and len(stem) > 4 and stem[-1] == "t" else stem
 
 
-def tokens(text: str, german: bool = False) -> list[Token]:
+def tokens(text: str, language: str = "en") -> list[Token]:
     """The words of a text in order, without numbers; scripts without spaces give pairs of signs."""
     found: list[Token] = []
     for match in _WORD.finditer(text):
@@ -72,30 +75,31 @@ def tokens(text: str, german: bool = False) -> list[Token]:
         elif any(char.isdigit() for char in word):
             parts = [p for p in _PART.finditer(word) if not p.group().isdigit()]
             found += [
-                Token(start + p.start(), start + p.end(), term(p.group(), german)) for p in parts
+                Token(start + p.start(), start + p.end(), term(p.group(), language)) for p in parts
             ]
         else:
-            found.append(Token(start, match.end(), term(word, german)))
+            found.append(Token(start, match.end(), term(word, language)))
             if "-" in word:
                 pieces = re.finditer(r"[^-]+", word)
                 found += [
-                    Token(start + p.start(), start + p.end(), term(p.group(), german))
+                    Token(start + p.start(), start + p.end(), term(p.group(), language))
                     for p in pieces
                 ]
     return found
 
 
-@lru_cache(2)
-def _stop_terms(german: bool) -> frozenset[str]:
-    return frozenset(term(word, german) for word in _STOP)
+@lru_cache
+def _stop_terms(language: str) -> frozenset[str]:
+    own = classes(language).small if language in ("fr", "es", "it") else frozenset()
+    return frozenset(term(word, language) for word in _STOP | own)
 
 
-def content_terms(text: str, german: bool = False) -> frozenset[str]:
+def content_terms(text: str, language: str = "en") -> frozenset[str]:
     """The terms that carry meaning: no small words, no negations, no numbers."""
-    stop = _stop_terms(german)
+    stop = _stop_terms(language)
     return frozenset(
         t.term
-        for t in tokens(text, german)
+        for t in tokens(text, language)
         if t.term not in stop
         and not is_number_word(text[t.start : t.end].casefold())
         and not _NEGATION.fullmatch(text[t.start : t.end])
@@ -113,7 +117,7 @@ def plain_words(text: str) -> list[tuple[str, int, int]]:
     return found
 
 
-def names(text: str, german: bool = False) -> frozenset[str]:
+def names(text: str, language: str = "en") -> frozenset[str]:
     """Terms of capitalised words that do not begin the sentence.
 
     In German, where every noun is capitalised, only words with a capital inside or after it count
@@ -128,8 +132,8 @@ def names(text: str, german: bool = False) -> frozenset[str]:
         begins = i == 0 or bool(re.search(r"[:\"“„»|]\s*$", text[: match.start()]))
         beside = any(_one_name(text, words, j) for j in (i - 1, i))
         inner = any(char.isupper() for char in word[1:])
-        if inner or (word[0].isupper() and (beside or not (german or begins))):
-            found.add(term(word, german))
+        if inner or (word[0].isupper() and (beside or not (language == "de" or begins))):
+            found.add(term(word, language))
     return frozenset(found)
 
 
@@ -143,7 +147,7 @@ def _one_name(text: str, words: list[re.Match[str]], i: int) -> bool:
     return capitals and between in (" ", ". ") and fold(a.group()) not in _STOP
 
 
-def negated(text: str, about: frozenset[str], german: bool = False) -> bool:
+def negated(text: str, about: frozenset[str], language: str = "en") -> bool:
     """Whether a clause of the text that speaks of `about` (terms) holds a negation.
 
     A clause speaks of it if it has at least two fifths of those of the terms that the text has:
@@ -152,8 +156,8 @@ def negated(text: str, about: frozenset[str], german: bool = False) -> bool:
     if not has_negation(text):
         return False
     clauses = [clause for clause in _CLAUSE.split(text) if clause.strip()]
-    shares = [len(content_terms(clause, german) & about) for clause in clauses]
-    least = 0.4 * len(content_terms(text, german) & about)
+    shares = [len(content_terms(clause, language) & about) for clause in clauses]
+    least = 0.4 * len(content_terms(text, language) & about)
     return any(
         has_negation(clause)
         for clause, share in zip(clauses, shares, strict=True)
