@@ -25,7 +25,8 @@ import numpy as np
 from benchmarks._claim_sets import Labelled, Source, pairs, responses, wice
 from benchmarks._report import finish, show, tell
 from rag.evaluation.bootstrap import Floats, Interval, bootstrap_statistic
-from rag.verification.base import Finding, Verifier
+from rag.types import Finding
+from rag.verification.base import Verifier
 from rag.verification.factory import VERIFIERS, verifier
 
 _COUNT = 500  # sentences between two lines of progress

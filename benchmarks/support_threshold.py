@@ -115,8 +115,8 @@ def score(claim: str, question: str, shown: list[Paragraph], name: str) -> float
         )
         hits.append(Hit(chunk, document, 1.0, {}))
         pages[name, page.number] = page
-    found = support.Judge(gather(hits, pages), question).support(claim)
-    return min((one.score for one in found), default=0.0)
+    found = support.Judge(gather(hits, pages), question).verdict(claim)
+    return min((one.score for one in found.places if found.finding == "supported"), default=0.0)
 
 
 def report(scores: dict[str, list[float]]) -> None:

@@ -59,7 +59,7 @@ def ask(
 ) -> None:
     """Answer a question from the documents, with the pages that the answer rests on.
 
-    What no passage supports is marked [unverified].
+    What is not cited says why: not in the passages, worded differently, or contradicts a page.
     """
     context: Context = ctx.obj
     asked, fits = _question(question), read_schema(schema)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from cli.terminal import clean, one_line
+from rag.verification.notes import corrections, note
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
     from rag.types import Answer, Citation, Document, Hit
 
-UNVERIFIED = " [unverified]"
 T = TypeVar("T")
+_NOTES = re.compile(r" \[(?:not in the passages|worded differently: see p\. [^]]*)\]")
+_CONTRADICTIONS = re.compile(r" \[contradicts p\. [^]]*\]")
 _MARKERS = re.compile(r"\[\d+(?:, ?\d+)*\]")
 
 
@@ -39,17 +41,17 @@ def print_json(value: object) -> None:
 
 
 def marked(answer: Answer) -> str:
-    """The answer's text, with UNVERIFIED after each claim that no passage supports.
+    """The answer's text, with a note behind each claim that is not cited.
 
     Cleaned piece by piece: the offsets of claims count characters of the text as it came.
     """
     pieces: list[str] = []
     at = 0
     for claim in () if answer.refused else answer.claims:
-        if claim.sources:
+        if not (told := note(claim)):
             continue
         end = claim.start + len(answer.text[claim.start : claim.end].rstrip())
-        pieces += [clean(answer.text[at:end]), UNVERIFIED]
+        pieces += [clean(answer.text[at:end]), f" [{clean(told)}]"]
         at = end
     return "".join([*pieces, clean(answer.text[at:])])
 
@@ -59,7 +61,8 @@ def answer_text(answer: Answer) -> Text:
 
     text = Text(marked(answer))
     text.highlight_regex(_MARKERS, "bold cyan")
-    text.highlight_regex(re.escape(UNVERIFIED), "dim yellow")
+    text.highlight_regex(_NOTES, "dim yellow")
+    text.highlight_regex(_CONTRADICTIONS, "bold red")
     return text
 
 
@@ -70,20 +73,28 @@ def place(document: Document, number: int, label: str = "") -> str:
 
 
 def print_sources(console: Console, answer: Answer) -> None:
-    """Numbered as the markers in the answer are, each with the words that it rests on."""
-    if not answer.citations:
-        return
-    console.print("\nSources", style="bold")
+    """Numbered as the markers in the answer are, each with the words that it rests on; then what
+    claims contradict or say in other words."""
+    from rich.text import Text
+
+    if answer.citations:
+        console.print("\nSources", style="bold")
     for citation in sorted(answer.citations, key=lambda c: c.number):
-        _print_source(console, citation)
+        _print_place(console, Text(f"[{citation.number}]", "bold cyan"), citation)
+    told = [one for one in corrections(answer) if one.place is not None]
+    if told:
+        console.print("\nTo compare", style="bold")
+    for one in told:
+        if one.place is not None:
+            _print_place(console, Text(f"“{one_line(one.claim, 80)}” {one.note}:"), one.place)
 
 
-def _print_source(console: Console, citation: Citation) -> None:
+def _print_place(console: Console, head: Text, citation: Citation) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
     where = place(citation.document, citation.page, citation.page_label)
-    console.print(Text.assemble((f"[{citation.number}]", "bold cyan"), f" {where}"))
+    console.print(Text.assemble(head, f" {where}"))
     quote = f"“{one_line(citation.quote, 300)}”"
     console.print(Padding(Text(quote, "italic"), (0, 0, 0, 4), expand=False))
 

@@ -244,6 +244,11 @@ class Citation:
     chunk_id: str
 
 
+# What the passages say of a claim. supported: a place says so. worded_differently: a place comes
+# near and nothing strict differs. not_said: none speaks of it. contradicted: one says otherwise.
+Finding = Literal["supported", "worded_differently", "not_said", "contradicted"]
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """`answer.text[start:end]`: a sentence, list item or table row, and the sources it rests on."""
@@ -251,6 +256,8 @@ class Claim:
     start: int
     end: int
     sources: tuple[int, ...]  # Citation.number; empty: nothing shown supports it
+    finding: Finding = "not_said"
+    near: Citation | None = None  # what it contradicts or says in other words; its number is 0
 
 
 @dataclass(frozen=True, slots=True)

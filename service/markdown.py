@@ -1,6 +1,6 @@
 """Answers as HTML that is safe to show: no raw HTML, no images, no scripts; code highlighted.
 
-Citation markers become buttons and claims that nothing supports a mark, while the Markdown is
+Citation markers become buttons and claims that are not cited have a note, while the Markdown is
 parsed: an answer's text can therefore imitate neither.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from typing import Any
@@ -16,20 +17,29 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-# Stands for "an unsupported claim ends here" in the text to be parsed: a private-use character,
-# taken out of what the model wrote beforehand.
+# Around the number of a note, where its claim ends in the text to be parsed: a private-use
+# character, taken out of what the model wrote beforehand.
 _MARK = "\ue000"
+_NUMBERED_MARK = re.compile(f"{_MARK}(\\d+){_MARK}")
 _MARKER = re.compile(r" ?\[\d{1,3}\]")
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is said of a claim that ends at `end`: the words, its finding and the place's quote."""
+
+    end: int
+    words: str = "not in the passages"
+    finding: str = "not_said"
+    quote: str = ""
+
+
 def render(
-    text: str,
-    citations: Mapping[int, str] | None = None,
-    unsupported: Sequence[tuple[int, int]] = (),
+    text: str, citations: Mapping[int, str] | None = None, notes: Sequence[Note] = ()
 ) -> str:
-    """HTML of `text`. `citations`: number → what it cites; `unsupported`: spans of claims."""
-    marked = _with_marks(text, [end for _, end in unsupported])
-    return str(_parser().render(marked, {"citations": citations or {}}))
+    """HTML of `text`. `citations`: number → what it cites; `notes`: of claims that are not."""
+    env = {"citations": citations or {}, "notes": notes}
+    return str(_parser().render(_with_marks(text, notes), env))
 
 
 def provisional(text: str) -> str:
@@ -47,13 +57,13 @@ def stylesheet() -> str:
     return "\n".join(map(str, rules))
 
 
-def _with_marks(text: str, ends: Sequence[int]) -> str:
+def _with_marks(text: str, notes: Sequence[Note]) -> str:
     """Marks stand inside a table's last cell, and not behind a closing fence, which they break."""
     clean = text.replace(_MARK, "\ufffd")
-    for end in sorted(set(ends), reverse=True):
-        at = len(clean[:end].rstrip(" |\n\t"))
-        if at and clean[at - 1] not in "`~":
-            clean = clean[:at] + _MARK + clean[at:]
+    for number in sorted(range(len(notes)), key=lambda n: -notes[n].end):
+        at = len(clean[: notes[number].end].rstrip(" |\n\t"))
+        if at and clean[at - 1] not in f"`~{_MARK}":
+            clean = f"{clean[:at]}{_MARK}{number}{_MARK}{clean[at:]}"
     return clean
 
 
@@ -62,11 +72,11 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": False})
     parser.enable(["table", "strikethrough"]).disable(["image"])
     parser.inline.ruler.before("link", "citation", _citation)
-    parser.inline.ruler.before("citation", "unsupported", _unsupported)
+    parser.inline.ruler.before("citation", "note", _note)
     # Characters at which plain text ends, so that the rules above are tried there.
     parser.inline.ruler.at("text", _text)
     parser.add_render_rule("citation", _render_citation)
-    parser.add_render_rule("unsupported", _render_unsupported)
+    parser.add_render_rule("note", _render_note)
     parser.add_render_rule("link_open", _render_link)
     parser.add_render_rule("fence", _render_fence)
     parser.add_render_rule("code_block", _render_fence)
@@ -106,12 +116,14 @@ def _citation(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def _unsupported(state: StateInline, silent: bool) -> bool:
-    if state.src[state.pos] != _MARK:
+def _note(state: StateInline, silent: bool) -> bool:
+    found = _NUMBERED_MARK.match(state.src, state.pos)
+    if found is None:
         return False
     if not silent:
-        state.push("unsupported", "", 0)
-    state.pos += 1
+        token = state.push("note", "", 0)
+        token.meta = {"number": int(found[1])}
+    state.pos = found.end()
     return True
 
 
@@ -127,10 +139,13 @@ def _render_citation(_: Any, tokens: Sequence[Token], i: int, __: Any, env: Any)
     )
 
 
-def _render_unsupported(*_: Any) -> str:
+def _render_note(_: Any, tokens: Sequence[Token], i: int, __: Any, env: Any) -> str:
+    note = env["notes"][tokens[i].meta["number"]]
+    title = f"“{note.quote}”" if note.quote else "No passage was found that says this"
+    kind = "contradicted" if note.finding == "contradicted" else "unsupported"
     return (
-        '<span class="unsupported" role="note" '
-        'title="No passage was found that supports this">unverified</span>'
+        f'<span class="{kind}" role="note" title="{escape(title, quote=True)}">'
+        f"{escape(note.words)}</span>"
     )
 
 
@@ -142,13 +157,13 @@ def _render_link(self: Any, tokens: Sequence[Token], i: int, options: Any, env: 
 
 def _render_fence(_: Any, tokens: Sequence[Token], i: int, __: Any, ___: Any) -> str:
     token = tokens[i]
-    code = token.content.replace(_MARK, "")
+    code = _NUMBERED_MARK.sub("", token.content)
     language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
     return f'<pre class="code" tabindex="0"><code>{_highlighted(code, language)}</code></pre>\n'
 
 
 def _render_code(_: Any, tokens: Sequence[Token], i: int, *__: Any) -> str:
-    return f"<code>{escape(tokens[i].content.replace(_MARK, ''))}</code>"
+    return f"<code>{escape(_NUMBERED_MARK.sub('', tokens[i].content))}</code>"
 
 
 def _highlighted(code: str, language: str) -> str:

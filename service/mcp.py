@@ -14,6 +14,7 @@ from rag.events import AnswerEvent, Done
 from rag.options import Scope, metadata_filters
 from rag.pipeline import Pipeline
 from rag.types import Answer, Hit
+from rag.verification.notes import Correction, corrections
 from service.answers import Running
 from service.schemas import QUESTION_CHARS, Metadata, Since, Until
 
@@ -45,12 +46,24 @@ class Source(BaseModel):
     quote: str
 
 
+class Unconfirmed(BaseModel):
+    """A claim of the answer that has no source. `finding`: not_said, worded_differently or
+    contradicted; the quote is the place that it is to be compared with."""
+
+    claim: str
+    finding: str
+    document: str
+    page: int | None
+    quote: str
+
+
 class Reply(BaseModel):
     """`answered` is false where the documents do not say."""
 
     answer: str
     answered: bool
     sources: list[Source]
+    unconfirmed: list[Unconfirmed]
 
 
 class DocumentRow(BaseModel):
@@ -195,4 +208,15 @@ def _reply(answer: Answer) -> Reply:
             )
             for citation in answer.citations
         ],
+        unconfirmed=[_unconfirmed(one) for one in corrections(answer)],
+    )
+
+
+def _unconfirmed(one: Correction) -> Unconfirmed:
+    return Unconfirmed(
+        claim=one.claim,
+        finding=one.finding,
+        document=one.place.document.name if one.place else "",
+        page=one.place.page if one.place else None,
+        quote=one.place.quote if one.place else "",
     )

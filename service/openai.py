@@ -7,6 +7,7 @@ has its own. Sources come as annotations, and as Markdown at the end of the text
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -19,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from rag.errors import EngineError, InvalidQuestion, ModelNotFound, RagError
 from rag.events import Delta, Done, Thought
 from rag.types import Answer, Citation
+from rag.verification.notes import corrections
+from rag.verification.unmarking import Unmarking
 from service import sse
 from service.answers import Running, unless_gone
 from service.conversation import Conversation
@@ -128,10 +131,12 @@ def _collection(state: State, model: str) -> str | None:
 def _turn(message: ChatMessage) -> Turn:
     role: Any = message.role
     # What we appended to an earlier answer is no part of what was said.
-    return Turn.model_construct(role=role, content=message.text.partition(_SOURCES)[0])
+    return Turn.model_construct(role=role, content=_SPOKEN.split(message.text)[0])
 
 
 _SOURCES = "\n\n---\n**Sources**\n\n"
+_CORRECTIONS = "\n\n---\n**Not confirmed by the documents**\n\n"
+_SPOKEN = re.compile(f"{re.escape(_SOURCES)}|{re.escape(_CORRECTIONS)}")
 
 
 class _Reply:
@@ -147,7 +152,7 @@ class _Reply:
     def whole(self, answer: Answer) -> dict[str, Any]:
         message = {
             "role": "assistant",
-            "content": answer.text + self._sources(answer),
+            "content": answer.text + self._sources(answer) + _corrected(answer),
             "refusal": None,
             "annotations": self._annotations(answer, answer.text),
         }
@@ -161,24 +166,27 @@ class _Reply:
 
     async def chunks(self, running: Running) -> AsyncGenerator[bytes]:
         yield self._chunk({"role": "assistant", "content": ""})
-        written = ""
+        unmarked = Unmarking()
         try:
             while (event := await running.next()) is not None:
                 if isinstance(event, Delta):
-                    written += event.text
-                    yield self._chunk({"content": event.text})
+                    if text := unmarked.feed(event.text):
+                        yield self._chunk({"content": text})
                 elif isinstance(event, Thought):
-                    _require_kept(event, written)
+                    _require_kept(event, unmarked.told)
                 elif isinstance(event, Done):
-                    for chunk in self._end(event.answer, written):
+                    if text := unmarked.rest():
+                        yield self._chunk({"content": text})
+                    for chunk in self._end(event.answer, unmarked.told):
                         yield chunk
         except RagError as error:
             yield sse.data(problem_of(error))
         yield b"data: [DONE]\n\n"
 
     def _end(self, answer: Answer, written: str) -> list[bytes]:
-        """What was streamed cannot be taken back: the sources are of the verified answer."""
-        rest = (answer.text if not written else "") + self._sources(answer)
+        """What was streamed cannot be taken back: the sources are of the verified answer, and what
+        is wrong with the text stands behind them."""
+        rest = (answer.text if not written else "") + self._sources(answer) + _corrected(answer)
         last = {"content": rest, "annotations": self._annotations(answer, written or answer.text)}
         chunks = [self._chunk(last), self._chunk({}, _reason(answer))]
         options = self._body.stream_options
@@ -227,6 +235,20 @@ class _Reply:
             for citation in answer.citations
         ]
         return _SOURCES + "\n".join(lines) if lines else ""
+
+
+def _corrected(answer: Answer) -> str:
+    """The claims that are not cited, each with what is known of it."""
+    lines = [
+        f"- “{_escaped(one.claim)}”: {one.note}"
+        + (
+            f", {_escaped(one.place.document.name)}: “{_escaped(one.place.quote)}”"
+            if one.place
+            else ""
+        )
+        for one in corrections(answer)
+    ]
+    return _CORRECTIONS + "\n".join(lines) if lines else ""
 
 
 def _require_kept(event: Thought, written: str) -> None:

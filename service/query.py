@@ -131,9 +131,18 @@ def answer_html(answer: dict[str, Any]) -> str:
         f"page {citation['page_label'] or citation['page']}"
         for citation in answer["citations"]
     }
-    claims = answer["claims"]
-    unsupported = [(claim["start"], claim["end"]) for claim in claims if not claim["sources"]]
-    return markdown.render(answer["text"], citations, [] if answer["refused"] else unsupported)
+    claims = [] if answer["refused"] else answer["claims"]
+    notes = [
+        markdown.Note(
+            claim["end"],
+            claim.get("note") or "not in the passages",
+            claim.get("finding") or "not_said",
+            (claim.get("near") or {}).get("quote", ""),
+        )
+        for claim in claims
+        if not claim["sources"]
+    ]
+    return markdown.render(answer["text"], citations, notes)
 
 
 @router.post("/search", summary="Find passages, without an answer")

@@ -200,6 +200,11 @@ class ClaimOut(_Out):
     start: int
     end: int
     sources: list[int]
+    finding: types.Finding = "not_said"
+    near: CitationOut | None = Field(
+        None, description="what it contradicts, or says in other words; its number is 0"
+    )
+    note: str = Field("", description="what a reader is told where it is not cited")
 
 
 class FinishOut(_Out):

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 from rag import types
 from rag.events import Retrieved
+from rag.verification.notes import note
 from service.schemas import (
     AnswerOut,
     ChunkOut,
@@ -59,13 +60,18 @@ class Wire:
             question=answer.question,
             search_text=answer.search_text,
             text=answer.text,
-            claims=[ClaimOut.model_validate(claim) for claim in answer.claims],
+            claims=[self._claim(claim) for claim in answer.claims],
             citations=[self.citation(citation) for citation in answer.citations],
             hits=[self.hit(hit) for hit in answer.hits],
             refused=answer.refused,
             finish=FinishOut.model_validate(answer.finish) if answer.finish else None,
             model=answer.model,
         )
+
+    def _claim(self, claim: types.Claim) -> ClaimOut:
+        near = self.citation(claim.near) if claim.near else None
+        out = ClaimOut.model_validate(claim)
+        return out.model_copy(update={"near": near, "note": note(claim)})
 
     def image_url(self, citation: types.Citation) -> str:
         query = {"collection": self.collection}

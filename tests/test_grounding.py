@@ -11,7 +11,9 @@ from rag.types import PAGE_BREAK, Coverage, Document, Hit, Page, StoredChunk, Wo
 from rag.verification.base import NOT_SAID
 from rag.verification.citation_markers import strip_markers
 from rag.verification.ground import ground
+from rag.verification.notes import note
 from rag.verification.segmentation import code_spans
+from rag.verification.unmarking import Unmarking
 
 WARSAW = "Warsaw is the capital of Poland. The city has 1.5 million people. It lies on the Vistula."
 CASH = (
@@ -363,3 +365,48 @@ def test_a_verifier_of_ones_own_judges_all_claims_at_once():
     )
     assert verifier.seen == ["Warsaw is the capital.", "It lies on the Vistula."]
     assert found.citations == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "finding", "near"),
+    [
+        ("Costs rose by 12% because of lower freight rates.", "contradicted", "Costs fell by 12%"),
+        ("Costs fell by 15% because of lower freight rates.", "contradicted", "Costs fell by 12%"),
+        ("Warsaw is not the capital of Poland.", "contradicted", "Warsaw is the capital"),
+        ("Bananas are rich in potassium.", "not_said", ""),
+        (
+            "Cheaper shipping, with its freight rates, helped to bring costs down a bit.",
+            "worded_differently",
+            "Costs fell",
+        ),
+    ],
+)
+def test_what_is_known_of_a_claim_that_is_not_cited(answer, finding, near):
+    (claim,) = grounded(answer).claims
+    assert (claim.finding, claim.sources) == (finding, ())
+    assert (claim.near.quote if claim.near else "").startswith(near)
+    assert (claim.near is None) == (near == "")
+
+
+def test_one_wording_for_what_is_not_cited():
+    found = grounded("Costs rose by 12% because of lower freight rates. Bananas are yellow.")
+    assert [note(claim) for claim in found.claims] == ["contradicts p. p3", "not in the passages"]
+    (cited,) = grounded("Costs fell by 12% because of lower freight rates.").claims
+    assert (note(cited), cited.finding, cited.near) == ("", "supported", None)
+
+
+@given(st.text(alphabet="ab [](1)【】.\n"), st.integers(1, 5))
+def test_a_stream_shows_no_marker_and_loses_no_word(text, size):
+    unmarking = Unmarking()
+    shown = "".join(unmarking.feed(text[i : i + size]) for i in range(0, len(text), size))
+    shown += unmarking.rest()
+    assert shown == unmarking.told
+    whole = strip_markers(text).text
+    assert whole.startswith(shown) or not strip_markers(shown).hints
+
+
+def test_a_stream_takes_markers_out_as_they_come():
+    unmarking = Unmarking()
+    pieces = [unmarking.feed(piece) for piece in ["It is blue", " [", "1", "]", ". So [2][3]", "."]]
+    assert "".join([*pieces, unmarking.rest()]) == "It is blue. So."
+    assert pieces[0] == "It is blue"

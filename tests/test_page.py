@@ -105,7 +105,7 @@ def test_upload_ask_citation_page_image(page: Page, tmp_path: Path) -> None:
     _ask(page, "How high is the deposit?")
     cite = page.locator(".cite").first
     expect(cite).to_have_text("1")
-    expect(page.locator(".unsupported")).to_have_text("unverified")
+    expect(page.locator(".unsupported")).to_have_text("not in the passages")
     cite.click()
     expect(page.locator("#page-image")).to_be_visible()
     expect(page.locator("#page-image")).to_have_attribute("alt", re.compile("passage marked"))

@@ -158,7 +158,7 @@ def test_no_page_can_take_the_name_of_a_service_on_all_addresses_without_keys(
     ],
 )
 def test_no_markdown_becomes_a_script_or_an_image(text: str) -> None:
-    html = markdown.render(text, {1: '"><script>'}, [(0, len(text))])
+    html = markdown.render(text, {1: '"><script>'}, [markdown.Note(len(text), "<b>", "x", '"><i>')])
     assert "<script" not in html
     assert "<img" not in html
     assert 'href="javascript' not in html
@@ -169,7 +169,7 @@ def test_no_markdown_becomes_a_script_or_an_image(text: str) -> None:
 def test_any_text_renders_with_no_tag_but_ours(text: str, end: int) -> None:
     import re
 
-    html = markdown.render(text, {1: "a"}, [(0, min(end, len(text)))])
+    html = markdown.render(text, {1: "a"}, [markdown.Note(min(end, len(text)))])
     allowed = "p|em|strong|s|a|code|pre|h[1-6]|ul|ol|li|blockquote|hr|br|button|span"
     for tag in re.findall(r"</?([a-zA-Z][a-zA-Z0-9]*)", html):
         assert re.fullmatch(allowed, tag), html

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
+from rag.types import Finding
 from rag.verification.evidence_units import Evidence, Place
-
-# supported: a place says so. worded_differently: a place comes near and nothing strict differs.
-# not_said: no place speaks of it. contradicted: a place says something else of the same matter.
-Finding = Literal["supported", "worded_differently", "not_said", "contradicted"]
 
 
 @dataclass(frozen=True, slots=True)

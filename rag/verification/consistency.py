@@ -84,6 +84,16 @@ def numbers_agree(said: Said, unit: Unit, asked: frozenset[int]) -> bool:
     return found and _columns_agree(said, unit)
 
 
+def other_number(said: Said, unit: Unit, asked: frozenset[int]) -> bool:
+    """Whether the source has another number where the claim has one: of the same unit."""
+    if unit.head or numbers_agree(said, unit, asked) or not said.names <= unit.terms | unit.context:
+        return False
+    among = (*unit.numbers, *unit.context_numbers)
+    missing = [n for n in said.numbers if not has_number(n, among, unit, asked)]
+    own = [n for n in unit.numbers if not any(n.agrees(m) for m in said.numbers)]
+    return any(n.unit == m.unit for n in missing for m in own)
+
+
 def has_number(number: Number, among: Iterable[Number], unit: Unit, asked: frozenset[int]) -> bool:
     scales = unit.scales | asked
     return any(number.agrees(other, scales=scales) for other in among)

@@ -42,6 +42,11 @@ class Difference:
     said: str
     told: str
 
+    @property
+    def is_added(self) -> bool:
+        """Whether the claim says more than the place, and not otherwise."""
+        return self.axis in ADDED and not self.told
+
 
 def compared(claim: str, place: str, language: str, apart: Apart) -> tuple[Difference, ...]:
     """The differences of two texts of one language."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rag.quotes import span_boxes
 from rag.types import Citation, Claim, Hit, Page
-from rag.verification.base import ClaimText, Support, Verifier
+from rag.verification.base import ClaimText, Support, Verdict, Verifier
 from rag.verification.citation_markers import Unmarked, strip_markers
 from rag.verification.evidence_units import gather
 from rag.verification.lexical import LexicalVerifier
@@ -59,11 +59,10 @@ def ground(
         for s, end in zip(said, ends, strict=True)
     ]
     verdicts = (verifier or LexicalVerifier()).verify(texts, gather(hits, pages), question)
-    supports = [v.places if v.finding == "supported" else () for v in verdicts]
-    if len(said) < len(found) and not any(supports):
+    if len(said) < len(found) and not any(v.finding == "supported" for v in verdicts):
         claims = tuple(Claim(s.start, s.end, ()) for s in said)
         return Grounded(bare.text, claims, (), True)
-    return _marked(bare.text, said, supports, _Sources(hits, pages))
+    return _marked(bare.text, said, verdicts, _Sources(hits, pages))
 
 
 def _says_nothing(text: str) -> bool:
@@ -93,22 +92,26 @@ class _Sources:
         self.citations: dict[tuple[str, int, str], Citation] = {}
 
     def number(self, support: Support) -> int:
+        cited = self.at(support)
+        key = (cited.document.id, cited.page, cited.quote)
+        if key not in self.citations:
+            self.citations[key] = replace(cited, number=len(self.citations) + 1)
+        return self.citations[key].number
+
+    def at(self, support: Support) -> Citation:
+        """A place with its quote; its number is 0."""
         hit, page = self.hits[support.place.passage], self.pages[support.place.page]
         start, end = _cut(page.text, support.place.start, support.place.end)
-        quote = page.text[start:end]
-        key = (hit.document.id, page.number, quote)
-        if key not in self.citations:
-            self.citations[key] = Citation(
-                number=len(self.citations) + 1,
-                document=hit.document,
-                page=page.number,
-                page_label=page.label,
-                quote=quote,
-                boxes=span_boxes(page, start, end),
-                score=round(support.score, 3),
-                chunk_id=hit.chunk.id,
-            )
-        return self.citations[key].number
+        return Citation(
+            number=0,
+            document=hit.document,
+            page=page.number,
+            page_label=page.label,
+            quote=page.text[start:end],
+            boxes=span_boxes(page, start, end),
+            score=round(support.score, 3),
+            chunk_id=hit.chunk.id,
+        )
 
 
 def _cut(text: str, start: int, end: int) -> tuple[int, int]:
@@ -123,22 +126,24 @@ def _cut(text: str, start: int, end: int) -> tuple[int, int]:
 def _marked(
     text: str,
     said: Sequence[Statement],
-    supports: Sequence[tuple[Support, ...]],
+    verdicts: Sequence[Verdict],
     sources: _Sources,
 ) -> Grounded:
     """Puts the marker of each verified claim behind it (in a table row into its last cell)."""
     parts: list[str] = []
     claims: list[Claim] = []
     done = length = 0
-    for span, support in zip(said, supports, strict=True):
-        numbers = tuple(dict.fromkeys(sources.number(s) for s in support))
+    for span, verdict in zip(said, verdicts, strict=True):
+        supported = verdict.finding == "supported"
+        numbers = tuple(dict.fromkeys(map(sources.number, verdict.places if supported else ())))
+        near = sources.at(verdict.places[0]) if verdict.places and not supported else None
         at = _marker_offset(text, span)
         marker = "".join(f"[{n}]" for n in numbers)
         # Where scripts have no blank between sentences, the marker brings none either.
         marker = " " + marker if marker and not text[at : at + 1].isalnum() else marker
         start = length + span.start - done
         end = start + span.end - span.start + (len(marker) if at < span.end else 0)
-        claims.append(Claim(start, end, numbers))
+        claims.append(Claim(start, end, numbers, verdict.finding, near))
         parts += [text[done:at], marker]
         length += at - done + len(marker)
         done = at

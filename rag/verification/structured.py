@@ -90,7 +90,16 @@ def ground_fields(
             key = (citation.document.id, citation.page, citation.quote)
             known = citations.setdefault(key, replace(citation, number=len(citations) + 1))
             numbers.append(known.number)
-        claims.append(Claim(field.start, field.end, tuple(dict.fromkeys(numbers))))
+        said = own.claims[0] if own.claims else None
+        claims.append(
+            Claim(
+                field.start,
+                field.end,
+                tuple(dict.fromkeys(numbers)),
+                "supported" if numbers else said.finding if said else "not_said",
+                said.near if said and not numbers else None,
+            )
+        )
     return Grounded(text, tuple(claims), tuple(citations.values()), False)
 
 

@@ -9,13 +9,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
-from rag.verification.base import Support
+from rag.verification.base import NOT_SAID, Support, Verdict
 from rag.verification.closed_classes import language_of
-from rag.verification.consistency import Said, agrees, cut_from_negation, has_number, numbers_agree
+from rag.verification.consistency import (
+    Said,
+    agrees,
+    cut_from_negation,
+    has_number,
+    numbers_agree,
+    other_number,
+)
 from rag.verification.differences import compared
 from rag.verification.evidence_units import Evidence, Place, Unit, joined
 from rag.verification.marked_text import marked
@@ -42,6 +49,8 @@ ALONE: Final = 0.9
 # holds less by more than AHEAD supports nothing then.
 OTHERWISE: Final = 0.6
 AHEAD: Final = 0.1
+# With this share, a statement that has another number of the same unit contradicts.
+OTHER_NUMBER: Final = 0.75
 QUOTE_LIMIT: Final = 300  # characters
 # What the surroundings of a statement (title, headings, sentences before) count of its own words.
 _CONTEXT: Final = 0.5
@@ -50,6 +59,14 @@ _HINTED: Final = 0.15
 _ASKED: Final = 0.1
 _HALF: Final = 3  # terms and numbers that a half of a claim has at least
 _JOINT = re.compile(r"[;,]?\s+(?:and|while|whereas|but|und|während|aber)\s+|[;,]\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Otherwise:
+    """A place that tells of a claim's matter otherwise, or only less than the claim."""
+
+    place: Support
+    contradicts: bool
 
 
 class Judge:
@@ -62,32 +79,60 @@ class Judge:
         self.asked = content_terms(question, language_of(question, self.language))
         self.asked_scales = scales(question, anywhere=True)
 
-    def support(self, text: str, hints: Collection[int] = ()) -> tuple[Support, ...]:
-        """The best place for a claim; two only where neither holds all of it; none if unsupported.
+    def verdict(self, text: str, hints: Collection[int] = ()) -> Verdict:
+        """What is found of a claim, with the best place for it; two only where neither holds all.
 
         `hints` are the passages (indices) that the model named: preferred if they support it.
         """
         said = self._said(text)
         if not (said.terms or said.numbers):  # "The", where an answer was cut off: on any page
-            return ()
+            return NOT_SAID
         shares = [self._coverage(said, unit) for unit in self.evidence.units]
-        otherwise = self._otherwise(said, shares)
+        against = self._otherwise(said, shares)
+        if found := self._support(said, shares, against, hints):
+            return Verdict("supported", found)
+        if against is not None and against.contradicts:
+            return Verdict("contradicted", (against.place,))
+        return self._near(said, shares) if against is None else NOT_SAID
+
+    def _support(
+        self,
+        said: Said,
+        shares: Sequence[float],
+        against: Otherwise | None,
+        hints: Collection[int],
+    ) -> tuple[Support, ...]:
+        least = against.place.score - AHEAD if against else 0.0
         found = [*self._verbatim(said), *self._lexical(said, shares)]
-        found = [one for one in found if one[0].score > otherwise - AHEAD]
+        found = [one for one in found if one[0].score > least]
         if found:
             return (max(found, key=lambda one: self._rank(one[0], one[1], hints))[0],)
-        if otherwise or max(shares, default=0.0) >= ALONE:
+        if against or max(shares, default=0.0) >= ALONE:
             return ()
         return self._neighbours(said, shares) or self._halves(said)
 
-    def _otherwise(self, said: Said, shares: Sequence[float]) -> float:
-        """The largest share of a statement that tells of the claim's matter otherwise."""
-        told = (
-            share
-            for unit, share in zip(self.evidence.units, shares, strict=True)
-            if share >= OTHERWISE and compared(said.text, unit.text, unit.language, self.apart)
-        )
-        return max(told, default=0.0)
+    def _otherwise(self, said: Said, shares: Sequence[float]) -> Otherwise | None:
+        """The statement that holds most of the claim and tells of its matter otherwise."""
+        best: Otherwise | None = None
+        for unit, share in zip(self.evidence.units, shares, strict=True):
+            if share < OTHERWISE or (best and share <= best.place.score):
+                continue
+            found = compared(said.text, unit.text, unit.language, self.apart)
+            other = share >= OTHER_NUMBER and other_number(said, unit, self.asked_scales)
+            if found or other:
+                contradicts = bool(other) or not all(one.is_added for one in found)
+                best = Otherwise(Support(unit.place, min(share, 0.99)), contradicts)
+        return best
+
+    def _near(self, said: Said, shares: Sequence[float]) -> Verdict:
+        """What speaks of the same in other words, with nothing strict that differs."""
+        best: Support | None = None
+        for unit, share in zip(self.evidence.units, shares, strict=True):
+            if share < CANDIDATE or (best and share <= best.score):
+                continue
+            if agrees(said, unit, self.asked_scales, self.apart):
+                best = Support(unit.place, min(share, 0.99))
+        return Verdict("worded_differently", (best,)) if best else NOT_SAID
 
     def apart(self, a: str, b: str) -> bool:
         """Whether one statement has both words (stems of theirs): they are two things then."""
