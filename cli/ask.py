@@ -86,7 +86,9 @@ def ask(
         assert isinstance(done, Done)
         return done.answer
 
-    answer = context.run_backend(work, local=local, as_of=as_of, k=k, chat_model=model)
+    answer = context.run_backend(
+        work, local=local, as_of=as_of, answers=True, k=k, chat_model=model
+    )
     if answer.refused:
         say('hint: rag search "…" shows the nearest passages, rag list what is in the index')
         raise typer.Exit(Code.NOTHING_FOUND)

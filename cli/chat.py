@@ -76,7 +76,7 @@ def chat(
         async with backend.loading(model):
             await talk.run(_typed_lines() if sys.stdin.isatty() else _piped_lines())
 
-    context.run_backend(work, local=local, k=k, chat_model=model)
+    context.run_backend(work, local=local, answers=True, k=k, chat_model=model)
 
 
 class Chat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -56,15 +57,17 @@ class Context:
         *,
         local: bool,
         as_of: str | None = None,
+        answers: bool = False,
         **flags: Any,
     ) -> T:
         """Do `work` on the service that runs on this home, whose models are warm; on a pipeline of
         our own where there is none, with `local`, with another embedding model, or on the
-        collection as it was when the tag `as_of` was set."""
+        collection as it was when the tag `as_of` was set. What `answers` with a chat model of
+        our own is offered the one that suits the machine."""
         import asyncio
 
         local = local or as_of is not None or self.flags.get("embedding_model") is not None
-        return asyncio.run(self._run_backend(work, self.settings(**flags), local, as_of))
+        return asyncio.run(self._run_backend(work, self.settings(**flags), local, as_of, answers))
 
     async def _run_backend(
         self,
@@ -72,6 +75,7 @@ class Context:
         settings: Settings,
         local: bool,
         as_of: str | None,
+        answers: bool,
     ) -> T:
         from rag.client import ServiceClient
 
@@ -79,6 +83,10 @@ class Context:
             async with ServiceClient.running(settings) as client:
                 if client is not None:
                     return await work(client)
+        if answers and sys.stdin.isatty() and sys.stderr.isatty():
+            from cli.models import offer_default
+
+            offer_default(settings)
         async with self._pipeline(settings) as pipeline:
             pipeline.as_of(as_of)
             return await work(pipeline)

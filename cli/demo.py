@@ -45,6 +45,8 @@ def demo(ctx: typer.Context) -> None:
 
     They go into a collection of their own, named demo. A second run takes nothing in again.
     """
+    from rag.models.registry import AUTO, BUNDLED_CHAT
+
     context: Context = ctx.obj
     samples = find_samples()
 
@@ -58,7 +60,9 @@ def demo(ctx: typer.Context) -> None:
         for question in samples.questions:
             await _ask(pipeline, question, verbose=context.verbose)
 
-    context.run(work, collection=COLLECTION)
+    # The model that needs no download, unless another one was chosen.
+    chosen = context.settings().chat_model
+    context.run(work, collection=COLLECTION, chat_model=BUNDLED_CHAT if chosen == AUTO else chosen)
     say("\n" + NEXT)
 
 

@@ -1,6 +1,9 @@
-"""`rag models`."""
+"""`rag models`: what is here, and fetching more."""
 
 from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,26 +12,82 @@ from cli.options import AsJson
 from cli.render import print_json
 from cli.terminal import one_line, out, print_table, say, size, table
 
+if TYPE_CHECKING:
+    from rag.compute.machine import Machine
+    from rag.config import Settings
+    from rag.models.registry import ModelRow
 
-def models(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the models on this machine, which are in use, and why."""
-    from rag.models.registry import list_models
+
+class Action(StrEnum):
+    GET = "get"
+
+
+def models(
+    ctx: typer.Context,
+    action: Annotated[Action | None, typer.Argument(help="get downloads one, or goes on.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A hub id, as owner/name.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the models on this machine, which are in use, and why; or get one.
+
+    "needs" is the memory that one answer takes, with "!" where this machine has less. "tried" are
+    families whose shape was tried with this release.
+    """
+    from rag.models.registry import fetch, list_models
 
     context: Context = ctx.obj
     settings = context.settings()
+    if action is not None:
+        if name is None:
+            raise typer.BadParameter(f"{action} wants a model's name")
+        say(f"{name} is at {fetch(name, say)}")
+        return
     rows = list_models(settings)
     if as_json:
         for row in rows:
             print_json(row)
         return
-    console = out()
-    made = table(console, "", "model", "for", "state", "size", "why", right=("size",))
-    for row in rows:
-        bytes_ = "" if row.size is None else size(row.size)
-        cells = (one_line(row.name), row.role, row.state, bytes_, row.why)
-        made.add_row("→" if row.used else "", *cells)
-    print_table(console, made)
+    _print(rows)
     if settings.engine_url is not None:
         say(f"Answers come from the server at {settings.engine_url}.")
     if any(row.used and row.state == "missing" for row in rows):
-        say("hint: a missing model is downloaded when it is first used")
+        say("hint: a missing model that is named is downloaded when it is first used")
+
+
+def _print(rows: list[ModelRow]) -> None:
+    console = out()
+    right = ("size", "needs")
+    made = table(console, "", "model", "for", "state", "size", "needs", "about", "why", right=right)
+    for row in rows:
+        bytes_ = "" if row.size is None else size(row.size)
+        needs = "" if row.needs is None else f"{size(row.needs)}{'' if row.fits else ' !'}"
+        cells = (one_line(row.name), row.role, row.state, bytes_, needs, _about(row), row.why)
+        made.add_row("→" if row.used else "", *cells)
+    print_table(console, made)
+
+
+def _about(row: ModelRow) -> str:
+    told = (row.family, row.licence, "thinks" if row.thinks else "", "tried" if row.tried else "")
+    return one_line(", ".join(part for part in told if part))
+
+
+def offer_default(settings: Settings, machine: Machine | None = None) -> None:
+    """On a terminal, once: the chat model that suits this machine, if none such is here. Nothing is
+    downloaded without a yes; where no hub gives it, the bundled model answers."""
+    from rag.errors import ModelNotFound
+    from rag.models.registry import BUNDLED_CHAT, fetch, missing_default
+
+    best = missing_default(settings, machine)
+    note = settings.cache / "declined-chat-model"
+    if best is None or (note.is_file() and note.read_text(encoding="utf-8") == best.name):
+        return
+    say(f"The chat model that suits this machine, {best.name}, is not here yet.")
+    say(f"It is a download of {best.size / 1e9:.1f} GB; else the bundled {BUNDLED_CHAT} answers.")
+    if typer.confirm("Download it now?", default=False, err=True):
+        try:
+            fetch(best.name, say)
+        except ModelNotFound as error:
+            say(f"{error}. The bundled model answers.")
+        return
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(best.name, encoding="utf-8")

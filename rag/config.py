@@ -125,6 +125,9 @@ class Settings(BaseSettings):
     request_timeout_s: float = Field(300.0, gt=0, description="longest wait for the next token")
     workers: int | None = Field(None, ge=1, description="processes for ingest; default: by cores")
 
+    prefix_cache_bits: Literal[4, 8] | None = Field(
+        None, description="of numbers in the prefix cache: a half or a quarter of its memory"
+    )
     model_memory_mb: int | None = Field(None, ge=1, description="budget of loaded chat models, MiB")
     api_key: SecretStr | None = Field(
         None, description="key(s) of the service's clients: KEY, or name:KEY,name2:KEY2"

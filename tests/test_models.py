@@ -190,7 +190,6 @@ def test_rows_say_what_is_here_and_what_is_used(tmp_path: Path) -> None:
         "all-MiniLM-L6-v2|embedding|bundled|True|default everywhere",
         "owner/some-model|chat|cached|True|configured",
         "SmolLM2-135M-Instruct|chat|bundled|False|",
-        "mlx-community/Llama-3.2-3B-Instruct-4bit|chat|missing|False|",
     ]
 
 

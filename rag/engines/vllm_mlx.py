@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from vllm_mlx.output_collector import RequestOutputCollector as Collector
     from vllm_mlx.request import RequestOutput, SamplingParams
 
-# Of the context that a model offers. One sequence of Llama-3.2-3B takes 0.9 GB at this length.
-_DEFAULT_CONTEXT = 8192
-
 
 class VLLMMLXEngine:
     """An Engine. Make one with `open`, in the event loop that will use it."""
@@ -75,8 +72,9 @@ class VLLMMLXEngine:
         model = await thread.run(registry.chat_model, settings, notify or registry.silent)
         for name in LIBRARIES:  # in steps, so that closing need not wait for the whole
             await thread.run(import_library, name)
+        context_tokens = _context_tokens(model.folder, settings.context_tokens)
         core, prompts, used = await thread.run(
-            load, model, limits, thread, thinking=settings.thinking
+            load, model, settings, context_tokens, thread, limits
         )
         await core.start()
         return cls(
@@ -84,7 +82,7 @@ class VLLMMLXEngine:
             core,
             prompts,
             thread,
-            context_tokens=_context_tokens(model.folder, settings.context_tokens),
+            context_tokens=context_tokens,
             thinking_tokens=settings.thinking_tokens,
             capacity=used.concurrency + settings.queue_limit,
             timeout_s=settings.request_timeout_s,
@@ -245,4 +243,6 @@ def _ended(reason: str) -> RequestOutput:
 def _context_tokens(folder: Path, wanted: int | None) -> int:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     text = config.get("text_config", config)
-    return min(wanted or _DEFAULT_CONTEXT, int(text.get("max_position_embeddings", sys.maxsize)))
+    return min(
+        wanted or registry.DEFAULT_CONTEXT, int(text.get("max_position_embeddings", sys.maxsize))
+    )

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from rag.compute import mlx_runtime
 from rag.compute.import_patches import defer_package_init
-from rag.compute.mlx_runtime import MLXThread
+from rag.compute.machine import Machine
+from rag.compute.mlx_runtime import Device, MLXThread
+from rag.config import Settings
 from rag.engines.chat_template import ChatTemplate
 from rag.engines.prompt_ids import PromptIds
 from rag.errors import ModelLoadFailed
 from rag.models import registry
+from rag.models.memory import Allowance, Footprint, allowance, require_room
 
 if TYPE_CHECKING:
     from vllm_mlx.engine_core import EngineCore
 
 # What `load` needs, for those who would import it in steps.
 LIBRARIES = ("transformers", "mlx_lm", "vllm_mlx.engine_core")
-_PREFIX_CACHE_MB = 1024
 # Tokens that two prompts must begin alike with for the second to have them from the cache. The 128
 # of vllm-mlx, which its SchedulerConfig cannot change, are more than our instructions, which begin
 # every prompt.
@@ -35,21 +37,26 @@ _NO_CODE = {"trust_remote_code": False}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much runs at once. A step is what cancelling and embedding wait for."""
+    """How much runs at once, and how much is kept. A step is what cancelling and embedding wait
+    for."""
 
     concurrency: int  # sequences that decode together; more requests wait
     prefill_tokens: int  # of one prompt in one step
     prefill_prompts: int  # prompts that share such a step
+    cache_bytes: int = 1 << 30  # of the prefix cache
 
     @classmethod
-    def of(cls, network: Any) -> Limits:
-        """What suits the device. On a CPU a step takes 0.7 s, by MLX or by CPULlama."""
-        if mlx_runtime.device() == "cpu":
+    def of(cls, network: Any, allowed: Allowance, device: Device) -> Limits:
+        """What suits the machine. On a CPU a step takes 0.7 s, by MLX or by CPULlama."""
+        if device == "cpu":
             from rag.compute.cpu_llama import CPULlama
 
             tokens = network.step if isinstance(network, CPULlama) else 128
-            return cls(concurrency=8, prefill_tokens=tokens, prefill_prompts=1)
-        return cls(concurrency=32, prefill_tokens=2048, prefill_prompts=8)
+            kept = min(allowed.cache_bytes, 1 << 30)
+            return cls(min(8, allowed.at_once), tokens, prefill_prompts=1, cache_bytes=kept)
+        return cls(
+            allowed.at_once, allowed.prefill_tokens, allowed.prefill_prompts, allowed.cache_bytes
+        )
 
 
 def import_library(name: str) -> None:
@@ -67,23 +74,44 @@ def _bind_for_text() -> None:
 
 
 def load(
-    model: registry.Model, limits: Limits | None, thread: MLXThread, *, thinking: str = "off"
+    model: registry.Model,
+    settings: Settings,
+    context_tokens: int,
+    thread: MLXThread,
+    limits: Limits | None = None,
 ) -> tuple[EngineCore, PromptIds, Limits]:
-    """The model on an engine that steps on `thread`. Without `limits`, with what suits the network.
-
-    Raises ModelLoadFailed.
+    """The model on an engine that steps on `thread`. Without `limits`, with what suits machine and
+    model. Raises ModelLoadFailed.
     """
+    _bind_for_text()
+    # It tells of each request at INFO, and warns of hooks that this mlx-lm does without.
+    logging.getLogger("vllm_mlx").setLevel(logging.ERROR)
+    machine = Machine.here()
+    footprint = Footprint.of(model.folder, device=machine.device)
+    require_room(model.name, footprint, context_tokens, machine)
+    allowed = allowance(footprint, context_tokens, machine)
+    _bound_memory(machine, allowed)
+    network, tokenizer = _network(model)
+    limits = limits or Limits.of(network, allowed, machine.device)
+    if getattr(network, "model_type", "") in _ONE_AT_A_TIME:
+        limits = replace(limits, concurrency=1, prefill_prompts=1)
+    core = _core(model, network, tokenizer, limits, thread, settings.prefix_cache_bits)
+    template = ChatTemplate(tokenizer, thinking=settings.thinking)
+    return core, PromptIds(template, rewinds=_rewinds(network)), limits
+
+
+def _core(
+    model: registry.Model,
+    network: Any,
+    tokenizer: Any,
+    limits: Limits,
+    thread: MLXThread,
+    cache_bits: int | None,
+) -> EngineCore:
     from vllm_mlx.engine_core import EngineConfig, EngineCore
     from vllm_mlx.memory_cache import MemoryAwarePrefixCache, MemoryCacheConfig
     from vllm_mlx.scheduler import SchedulerConfig
 
-    _bind_for_text()
-    # It tells of each request at INFO, and warns of hooks that this mlx-lm does without.
-    logging.getLogger("vllm_mlx").setLevel(logging.ERROR)
-    network, tokenizer = _network(model)
-    limits = limits or Limits.of(network)
-    if getattr(network, "model_type", "") in _ONE_AT_A_TIME:
-        limits = replace(limits, concurrency=1, prefill_prompts=1)
     config = SchedulerConfig(
         max_num_seqs=limits.concurrency,
         completion_batch_size=limits.concurrency,
@@ -91,7 +119,12 @@ def load(
         prefill_step_size=limits.prefill_tokens,
         # No max_kv_size: that would forget a prompt's beginning. `stream` refuses what is too long.
     )
-    kept = MemoryCacheConfig(max_memory_mb=_PREFIX_CACHE_MB, min_prefix_tokens=_SHARED_TOKENS)
+    kept = MemoryCacheConfig(
+        max_memory_mb=limits.cache_bytes >> 20,
+        min_prefix_tokens=_SHARED_TOKENS,
+        kv_quantize=cache_bits is not None,
+        kv_bits=cache_bits or 8,
+    )
     # It is asked for its version alone, which names the cache on disk.
     with defer_package_init("mlx_vlm"):
         core = EngineCore(
@@ -101,8 +134,16 @@ def load(
             generation_worker=thread.executor,
         )
         core.scheduler.memory_aware_cache = MemoryAwarePrefixCache(network, kept)
-    template = ChatTemplate(tokenizer, thinking=thinking)
-    return core, PromptIds(template, rewinds=_rewinds(network)), limits
+    return core
+
+
+def _bound_memory(machine: Machine, allowed: Allowance) -> None:
+    """MLX's own limits on a GPU: what it may take, and what it keeps of freed buffers."""
+    import mlx.core as mx
+
+    if machine.device != "cpu":
+        mx.set_memory_limit(machine.usable)
+        mx.set_cache_limit(allowed.buffer_bytes)
 
 
 def _rewinds(network: Any) -> bool:

@@ -6,12 +6,13 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from fnmatch import fnmatch
 from pathlib import Path
 
 from rag.errors import ModelNotFound
 
 # What mlx-lm and mlx-embeddings read; keeps out PyTorch, ONNX and GGUF copies of the weights.
-_PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.tiktoken"]
+_PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.tiktoken", "README.md"]
 _REACH_S = 10.0
 
 
@@ -53,9 +54,10 @@ def download(name: str, notify: Callable[[str], None]) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    if not _offers(name):
+    size = _offered(name)
+    if size is None:
         return None
-    notify(f"Downloading {name} (once)")
+    notify(f"Downloading {name} ({size / 1e9:.1f} GB, once)" if size else f"Downloading {name}")
     try:
         folder = Path(snapshot_download(name, allow_patterns=_PATTERNS))
     except (_http_error(), LocalEntryNotFoundError, OSError) as error:
@@ -68,34 +70,39 @@ def download(name: str, notify: Callable[[str], None]) -> Path | None:
     return folder
 
 
-def _offers(name: str) -> bool:
-    """Whether the hub answers in time and has the model. Raises ModelNotFound if it refuses it."""
+def _offered(name: str) -> int | None:
+    """Bytes that the hub would send, 0 where it does not say; None if it does not answer in time.
+    Raises ModelNotFound if it refuses the model."""
     from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError
 
-    answer: Future[None] = Future()
+    answer: Future[int] = Future()
     # Resolving a name can hang where no timeout reaches, so the thread may be left behind.
     threading.Thread(target=_ask, args=(name, answer), daemon=True).start()
     try:
-        answer.result(timeout=_REACH_S)
+        return answer.result(timeout=_REACH_S)
     except RepositoryNotFoundError as error:
         raise ModelNotFound(
             f"the model hub does not give us {name}: it has no such model, or asks for a login",
             hint="Check the id; for a gated model, run: hf auth login",
         ) from error
     except (_http_error(), OfflineModeIsEnabled, OSError, TimeoutError):
-        return False
-    return True
+        return None
 
 
-def _ask(name: str, answer: Future[None]) -> None:
+def _ask(name: str, answer: Future[int]) -> None:
     from huggingface_hub import HfApi
 
     try:
-        HfApi().model_info(name, timeout=_REACH_S)
+        files = HfApi().model_info(name, timeout=_REACH_S, files_metadata=True).siblings or []
+        total = sum(file.size or 0 for file in files if _wanted(file.rfilename))
     except Exception as error:  # noqa: BLE001 - handed over to the thread that asked
         answer.set_exception(error)
     else:
-        answer.set_result(None)
+        answer.set_result(total)
+
+
+def _wanted(file: str) -> bool:
+    return any(fnmatch(file, pattern) for pattern in _PATTERNS)
 
 
 def _http_error() -> type[Exception]:

