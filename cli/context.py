@@ -84,7 +84,7 @@ class Context:
                 if client is not None:
                     return await work(client)
         if answers and sys.stdin.isatty() and sys.stderr.isatty():
-            from cli.models import offer_default
+            from cli.offer import offer_default
 
             offer_default(settings)
         async with self._pipeline(settings) as pipeline:

@@ -10,7 +10,7 @@ import tiny_models
 import typer
 from typer.testing import CliRunner, Result
 
-from cli.models import offer_default
+from cli.offer import offer_default
 from rag.compute.machine import Machine, main_memory
 from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
