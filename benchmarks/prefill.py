@@ -133,14 +133,21 @@ def read(network: Any, step: int, prompt: list[int], answer: int) -> dict[str, A
 
 def measure(args: argparse.Namespace) -> None:
     from rag.compute import cpu_llama
+    from rag.compute.machine import Machine
     from rag.engines.vllm_mlx_loading import Limits
+    from rag.models.memory import Footprint, allowance
 
     network = load()
     parts = profile(network.args, args.tokens)
     random = np.random.default_rng(0)
     prompt = random.integers(100, network.args.vocab_size, args.tokens).tolist()
     networks = {"mlx-lm": network, "cpu_llama": cpu_llama.of(network)}
-    ways = {name: (way, Limits.of(way).prefill_tokens) for name, way in networks.items()}
+    machine = Machine.here()
+    allowed = allowance(Footprint(weights=0, per_token=1), 8192, machine)
+    ways = {
+        name: (way, Limits.of(way, allowed, machine.device).prefill_tokens)
+        for name, way in networks.items()
+    }
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
     for repeat in range(args.repeats + 1):  # the first is to warm up
         tell(f"{repeat}/{args.repeats}")
