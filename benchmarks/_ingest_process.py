@@ -60,7 +60,7 @@ async def _alone(pipeline: Pipeline) -> dict[str, object]:
     """The same texts in the same order and batches, with nothing beside it."""
     store, embedder = await pipeline.store(), await pipeline.embedder()
     chunks = [c for d in (await store.snapshot()).by_id for c in await store.chunks(d)]
-    texts = list(dict.fromkeys(f"{c.header}\n{c.text}" if c.header else c.text for c in chunks))
+    texts = list(dict.fromkeys(chunk.content for chunk in chunks))
     wall, cpu = await _timed(embedder, texts)
     return {"kind": "alone", "chunks": len(texts), "seconds": wall, "cpu_seconds": cpu}
 

@@ -78,6 +78,11 @@ class ParsedDocument:
         return PAGE_BREAK.join(page.text for page in self.pages)
 
 
+def content_of(header: str, text: str) -> str:
+    """What of a chunk is embedded and searched."""
+    return f"{header}\n{text}" if header else text
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A passage of a document: exactly `document.text[start:end]`.
@@ -98,7 +103,7 @@ class Chunk:
     @property
     def content(self) -> str:
         """What is embedded and searched."""
-        return f"{self.header}\n{self.text}" if self.header else self.text
+        return content_of(self.header, self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +171,7 @@ class StoredChunk:
     @property
     def content(self) -> str:
         """What was embedded and is searched."""
-        return f"{self.header}\n{self.text}" if self.header else self.text
+        return content_of(self.header, self.text)
 
 
 @dataclass(frozen=True, slots=True)

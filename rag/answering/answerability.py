@@ -51,7 +51,7 @@ def sentence_similarity(sought: Sought) -> float:
 def names_held(sought: Sought) -> float:
     """The share of the names and numbers that the passages hold, of those searched for or of the
     question's own, whichever is less; 1 without any."""
-    text = " ".join(f"{h.chunk.header} {h.chunk.text}" for h in sought.hits[:DEPTH])
+    text = " ".join(h.chunk.content for h in sought.hits[:DEPTH])
     return min(_names_held(asked, text) for asked in {sought.searched, sought.question})
 
 

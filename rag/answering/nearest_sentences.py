@@ -53,7 +53,7 @@ class Sought:
         """Without `nearest`."""
         first = tuple(hits[:DEPTH])
         asked = set(query_terms(searched))
-        passages = tuple(_terms(f"{h.chunk.header} {h.chunk.text}", h) for h in first)
+        passages = tuple(_terms(h.chunk.content, h) for h in first)
         sentences = tuple(chain.from_iterable(map(_sentences, first)))
         frequency = Counter(chain.from_iterable(s.terms & asked for s in sentences))
         total = len(sentences) + 1

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from rag.compute import mlx_runtime
 from rag.compute.blas_product import product
+from rag.compute.cpu_cores import cores
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -71,7 +72,7 @@ class CPULlama:
         self._kv_heads, self._size = attention.n_kv_heads, attention.head_dim
         self._frequencies = _frequencies(attention.rope)
         blas = mlx_runtime.blas_threads()  # NumPy's own, without OpenBLAS, has threads of its own
-        self._threads = 1 if blas is None else min(mlx_runtime.cores(), _THREADS)
+        self._threads = 1 if blas is None else min(cores(), _THREADS)
         self._workers = ThreadPoolExecutor(self._threads, thread_name_prefix="llama")
 
     @property

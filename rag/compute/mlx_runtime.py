@@ -91,13 +91,6 @@ def one_blas_thread() -> Iterator[None]:
         library.use_threads(threads)
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class _Streams:
     """Lives in a thread's local storage, so it goes when the thread ends, and on that thread."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rag.compute import mlx_runtime
+from rag.compute.cpu_cores import cores
 from rag.embedders import onnx_bert
 from rag.embedders.base import Vectors
 from rag.embedders.fingerprint import weight_files
@@ -36,7 +36,7 @@ class ONNXEmbedder(ModelEmbedder):
     def __init__(self, recipe: Recipe, *, cache: Path, threads: int | None = None) -> None:
         super().__init__(recipe)
         self._file = cache / f"{_key(recipe)}.onnx"
-        self._threads = threads or mlx_runtime.cores()
+        self._threads = threads or cores()
         self._workers = ThreadPoolExecutor(self._threads, thread_name_prefix="embed")
         # A question does not queue behind the documents of an ingest, nor what the glossary adds
         # to it behind the question.

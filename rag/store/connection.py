@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from rag.compute import mlx_runtime
+from rag.compute.cpu_cores import cores
 from rag.compute.import_patches import defer_package_init
 from rag.errors import IndexCorrupt, StorageFull
 
@@ -35,7 +35,7 @@ def library() -> Any:
     # Its Rust side warns on stderr about each table that it creates.
     os.environ.setdefault("LANCEDB_LOG", "error")
     # It leaves two cores to reading, and would compute two searches at once on a single thread.
-    if mlx_runtime.cores() < 4:
+    if cores() < 4:
         os.environ.setdefault("LANCE_CPU_THREADS", "2")
     with _importing:
         if "lancedb" not in sys.modules:

@@ -14,7 +14,7 @@ from rag.store.connection import batches, connect, one_of, translated
 from rag.store.indexes import Indexes
 from rag.store.manifest import NAME, Manifest, read_manifest
 from rag.store.search import Searcher, Snapshot
-from rag.types import Document, Failure, Page, StoredChunk
+from rag.types import Document, Failure, Page, StoredChunk, content_of
 
 if TYPE_CHECKING:
     from lancedb.table import AsyncTable
@@ -161,7 +161,7 @@ class Store:
             matrix = matrix.reshape(len(table), column.type.list_size)
             headers, texts = table["header"].to_pylist(), table["text"].to_pylist()
             for header, text, vector in zip(headers, texts, matrix, strict=True):
-                found[f"{header}\n{text}" if header else text] = vector
+                found[content_of(header, text)] = vector
         return found
 
     async def document(self, document_id: str) -> Document | None:
