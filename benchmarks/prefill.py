@@ -141,7 +141,7 @@ def measure(args: argparse.Namespace) -> None:
     parts = profile(network.args, args.tokens)
     random = np.random.default_rng(0)
     prompt = random.integers(100, network.args.vocab_size, args.tokens).tolist()
-    networks = {"mlx-lm": network, "cpu_llama": cpu_llama.of(network)}
+    networks = {"mlx-lm": network, "cpu_llama": cpu_llama.accelerate(network)}
     machine = Machine.here()
     allowed = allowance(Footprint(weights=0, per_token=1), 8192, machine)
     ways = {

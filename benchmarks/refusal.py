@@ -28,7 +28,7 @@ import numpy as np
 
 from benchmarks._report import finish, show, tell
 from rag.answering.answerability import SIGNALS
-from rag.answering.nearest_sentences import seek
+from rag.answering.question_match import match_question
 from rag.config import Settings, load_settings
 from rag.evaluation.bootstrap import Floats, bootstrap_ratio, bootstrap_statistic
 from rag.evaluation.metrics import auroc
@@ -78,8 +78,8 @@ async def row(pipeline: MeasuredPipeline, question: Question, scope: Scope, kind
     retrieved = await pipeline.search(question.question, question.history, scope=scope)
     found = time.process_time()
     searched = retrieved.search_text
-    sought = await seek(question.question, searched, retrieved.hits, embedder)
-    signals = tuple(round(signal(sought), 4) for signal in SIGNALS.values())
+    match = await match_question(question.question, searched, retrieved.hits, embedder)
+    signals = tuple(round(signal(match), 4) for signal in SIGNALS.values())
     cpu_ms = (1000 * (found - began), 1000 * (time.process_time() - found))
     follow_up = searched != question.question
     return Row(pipeline.settings.collection, kind, question.cluster, signals, follow_up, cpu_ms)

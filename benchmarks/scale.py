@@ -146,7 +146,7 @@ class Searches:
         return self._first(await searcher.full_text(terms, self._plan.candidates, Filter()))
 
     def _first(self, found: Sequence[Found]) -> list[str]:
-        return [item.place.id for item in found[: self._k]]
+        return [item.ref.id for item in found[: self._k]]
 
     async def raw(self, asked: Asked) -> None:
         table, limit = self._store.chunks_table, self._plan.candidates

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rag.evaluation.questions import Question
     from rag.evaluation.records import Record, RecordFiles
     from rag.evaluation.scoring import Scoring
-    from rag.evaluation.summary import Summary
+    from rag.evaluation.summary import RunSummary
     from rag.pipeline import Pipeline
 
 File = Annotated[
@@ -92,7 +92,7 @@ def evaluate(
     _tell(summary, compare(earlier, summary) if earlier else None, as_json=as_json)
 
 
-def _tell(summary: Summary, comparison: Comparison | None, *, as_json: bool) -> None:
+def _tell(summary: RunSummary, comparison: Comparison | None, *, as_json: bool) -> None:
     """Print the figures; exit with 1 if something got worse."""
     if as_json:
         changes = {"comparison": comparison.to_json()} if comparison else {}
@@ -114,11 +114,11 @@ def _measure(
     answers: bool,
     parallel: int,
     files: RecordFiles,
-) -> Summary:
+) -> RunSummary:
     from rag.evaluation.run import MeasuredPipeline, require_documents, run_questions, setup
     from rag.evaluation.summary import summarise
 
-    async def work(shared: Pipeline) -> Summary:
+    async def work(shared: Pipeline) -> RunSummary:
         pipeline = MeasuredPipeline(shared.settings, shared.runtime)
         try:
             missing = await require_documents(pipeline, questions)

@@ -10,10 +10,10 @@ from cli.terminal import out, table
 if TYPE_CHECKING:
     from rag.evaluation.bootstrap import Interval
     from rag.evaluation.compare import Comparison
-    from rag.evaluation.summary import Summary
+    from rag.evaluation.summary import RunSummary
 
 
-def show_summary(summary: Summary) -> None:
+def show_summary(summary: RunSummary) -> None:
     console = out()
     groups = list(summary.groups)
     shown = table(console, "metric", *groups, right=tuple(groups))
@@ -34,7 +34,7 @@ def show_summary(summary: Summary) -> None:
         console.print(line)
 
 
-def _latencies(summary: Summary) -> Iterable[str]:
+def _latencies(summary: RunSummary) -> Iterable[str]:
     what = {"embed": "embedding a question", "search": "the rest of retrieval", "answer": "answer"}
     for name, latency in summary.latency_ms.items():
         yield f"{what[name]}: median {latency.median:.1f} ms, p95 {latency.p95:.1f} ms"

@@ -24,24 +24,24 @@ from rag.verification.notes import corrections
 from rag.verification.unmarking import Unmarking
 from service import sse
 from service.answers import Running, unless_gone
-from service.conversation import Conversation
+from service.ask_request import AskRequest
 from service.deps import Service
 from service.problems import CLIENT_GONE, Refused, problem_of
-from service.schemas import QUESTION_CHARS, Query, Turn
+from service.schemas import QUESTION_CHARS, HistoryMessage, Query
 from service.state import State
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 _NAME = "rag"
 
 
-class Part(BaseModel):
+class ContentPart(BaseModel):
     type: str
     text: str = ""
 
 
 class ChatMessage(BaseModel):
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[Part] | None = None
+    content: str | list[ContentPart] | None = None
 
     @property
     def text(self) -> str:
@@ -92,9 +92,9 @@ def _model(name: str) -> dict[str, Any]:
 async def complete(
     body: ChatCompletion, request: Request, state: Service
 ) -> dict[str, Any] | StreamingResponse:
-    conversation = await Conversation.open(state, _query(state, body))
-    running = state.answers.start(conversation.events)
-    reply = _Reply(body, conversation, str(request.base_url).rstrip("/"))
+    asked = await AskRequest.open(state, _query(state, body))
+    running = state.answers.start(asked.events)
+    reply = _Reply(body, asked, str(request.base_url).rstrip("/"))
     if body.stream:
         await unless_gone(request, running, running.next())
         return sse.Stream(reply.chunks(running), running.stop)
@@ -128,10 +128,10 @@ def _collection(state: State, model: str) -> str | None:
     return collection or None
 
 
-def _turn(message: ChatMessage) -> Turn:
+def _turn(message: ChatMessage) -> HistoryMessage:
     role: Any = message.role
     # What we appended to an earlier answer is no part of what was said.
-    return Turn.model_construct(role=role, content=_SPOKEN.split(message.text)[0])
+    return HistoryMessage.model_construct(role=role, content=_SPOKEN.split(message.text)[0])
 
 
 _SOURCES = "\n\n---\n**Sources**\n\n"
@@ -142,9 +142,9 @@ _SPOKEN = re.compile(f"{re.escape(_SOURCES)}|{re.escape(_CORRECTIONS)}")
 class _Reply:
     """An answer in OpenAI's words."""
 
-    def __init__(self, body: ChatCompletion, conversation: Conversation, base_url: str) -> None:
+    def __init__(self, body: ChatCompletion, asked: AskRequest, base_url: str) -> None:
         self._body = body
-        self._conversation = conversation
+        self._asked = asked
         self._base_url = base_url
         self._id = f"chatcmpl-{secrets.token_hex(12)}"
         self._created = int(time.time())
@@ -208,7 +208,7 @@ class _Reply:
         }
 
     def _url(self, citation: Citation) -> str:
-        return self._base_url + self._conversation.wire.page_url(citation)
+        return self._base_url + self._asked.wire.page_url(citation)
 
     def _annotations(self, answer: Answer, text: str) -> list[dict[str, Any]]:
         """One for each claim and source, at the claim's place in the text."""

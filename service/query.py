@@ -15,7 +15,7 @@ from rag.errors import RagError
 from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved, Thought
 from service import markdown, sse
 from service.answers import Running, unless_gone
-from service.conversation import Conversation
+from service.ask_request import AskRequest
 from service.deps import Service
 from service.problems import CLIENT_GONE, Refused, problem_of
 from service.schemas import AnswerOut, Query, Search, SearchOut
@@ -50,22 +50,22 @@ answer.
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def query(query: Query, request: Request, state: Service) -> AnswerOut | StreamingResponse:
-    conversation = await Conversation.open(state, query)
-    running = state.answers.start(conversation.events)
+    asked = await AskRequest.open(state, query)
+    running = state.answers.start(asked.events)
     if query.stream or "text/event-stream" in request.headers.get("accept", ""):
         first = await unless_gone(request, running, running.next())
-        return sse.Stream(_told(conversation, running, first), running.stop)
+        return sse.Stream(_told(asked, running, first), running.stop)
     done = await unless_gone(request, running, running.last())
     if not isinstance(done, Done):
         raise Refused(CLIENT_GONE, "the client went away")
-    return _with_html(conversation, done) if query.render else conversation.answer(done)
+    return _with_html(asked, done) if query.render else asked.answer(done)
 
 
 async def _told(
-    conversation: Conversation, running: Running, event: AnswerEvent | None
+    asked: AskRequest, running: Running, event: AnswerEvent | None
 ) -> AsyncGenerator[bytes]:
     """The events as bytes, with pings while nothing happens."""
-    printer = _Printer(conversation)
+    printer = _Printer(asked)
     try:
         while event is not None:
             for told in printer.told(event):
@@ -84,14 +84,14 @@ async def _told(
 class _Printer:
     """Answer events as server-sent ones."""
 
-    def __init__(self, conversation: Conversation) -> None:
-        self._conversation = conversation
+    def __init__(self, asked: AskRequest) -> None:
+        self._asked = asked
         self._text = ""
         self._rendered_at = 0.0
 
     def told(self, event: AnswerEvent) -> list[bytes]:
         if isinstance(event, Retrieved):
-            out = self._conversation.wire.search(event)
+            out = self._asked.wire.search(event)
             return [sse.event("retrieved", {**out.model_dump(mode="json"), **self._ids()})]
         if isinstance(event, MapProgress):
             return [sse.event("map_progress", asdict(event))]
@@ -101,26 +101,26 @@ class _Printer:
         if isinstance(event, Delta):
             self._text += event.text
             return [sse.event("delta", {"text": event.text}), *self._html()]
-        render = self._conversation.query.render
-        answer = self._conversation.answer(event)
+        render = self._asked.query.render
+        answer = self._asked.answer(event)
         if render:
-            answer = _with_html(self._conversation, event)
+            answer = _with_html(self._asked, event)
         return [sse.event("done", answer.model_dump(mode="json"))]
 
     def _html(self) -> list[bytes]:
         now = time.monotonic()
-        if not self._conversation.query.render or now - self._rendered_at < _RENDER_EVERY_S:
+        if not self._asked.query.render or now - self._rendered_at < _RENDER_EVERY_S:
             return []
         self._rendered_at = now
         return [sse.event("html", {"html": markdown.provisional(self._text)})]
 
     def _ids(self) -> dict[str, Any]:
-        conversation = self._conversation
-        return {"session_id": conversation.query.session_id, "turn_id": conversation.turn_id}
+        asked = self._asked
+        return {"session_id": asked.query.session_id, "turn_id": asked.turn_id}
 
 
-def _with_html(conversation: Conversation, done: Done) -> AnswerOut:
-    answer = conversation.answer(done)
+def _with_html(asked: AskRequest, done: Done) -> AnswerOut:
+    answer = asked.answer(done)
     return answer.model_copy(update={"html": answer_html(answer.model_dump())})
 
 

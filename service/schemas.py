@@ -44,7 +44,7 @@ class _Out(BaseModel):
 # ── requests ──────────────────────────────────────────────────────────────────────────────────
 
 
-class Turn(_In):
+class HistoryMessage(_In):
     """An earlier message, for clients that keep the conversation themselves."""
 
     role: Literal["user", "assistant"]
@@ -64,7 +64,7 @@ class Search(_In):
     since: Since = None
     until: Until = None
     k: int | None = Field(None, ge=1, le=100, description="passages; default: the setting")
-    history: list[Turn] = Field([], max_length=200)
+    history: list[HistoryMessage] = Field([], max_length=200)
 
     @property
     def scope(self) -> Scope:

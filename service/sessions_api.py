@@ -8,9 +8,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from rag.sessions.store import Session, Turn
+from rag.sessions.store import Session, SessionTurn
 from service import markdown
-from service.conversation import AS_READ
+from service.ask_request import AS_READ
 from service.deps import Service
 from service.query import answer_html
 from service.schemas import SessionDetail, SessionIn, SessionOut, SessionPatch, TurnOut
@@ -46,7 +46,7 @@ async def session(
     return SessionDetail(**out, messages=[_turn_out(turn, render=render) for turn in turns])
 
 
-def _turn_out(turn: Turn, *, render: bool) -> TurnOut:
+def _turn_out(turn: SessionTurn, *, render: bool) -> TurnOut:
     return TurnOut(
         id=turn.id,
         question=turn.question,
@@ -58,7 +58,7 @@ def _turn_out(turn: Turn, *, render: bool) -> TurnOut:
     )
 
 
-def _html(turn: Turn) -> str | None:
+def _html(turn: SessionTurn) -> str | None:
     if turn.state == "done":
         return answer_html(dict(turn.details))
     return markdown.provisional(turn.text) if turn.text else None
@@ -91,7 +91,7 @@ async def export(session_id: str, state: Service) -> Response:
     )
 
 
-def as_markdown(session: Session, turns: list[Turn]) -> str:
+def as_markdown(session: Session, turns: list[SessionTurn]) -> str:
     """Questions as headings, answers as they stand, and under each its sources."""
     parts = [f"# {session.title or 'Untitled session'}", f"*{session.created_at}*"]
     for turn in turns:

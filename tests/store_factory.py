@@ -62,7 +62,7 @@ class Passage:
 
 
 async def read(searcher: Searcher, found: list[Found]) -> list[Passage]:
-    chunks = await searcher.read([item.place for item in found])
+    chunks = await searcher.read([item.ref for item in found])
     return [Passage(chunk, item.score) for chunk, item in zip(chunks, found, strict=True)]
 
 

@@ -68,7 +68,7 @@ def last(logits: mx.array) -> Array:
 def both(plain: Any, steps: list[Any], padding: list[int] | None = None) -> tuple[Array, Array]:
     """The logits after each step, as mlx-lm has them and as we do."""
     found = []
-    for computed in (plain, cpu_llama.of(plain)):
+    for computed in (plain, cpu_llama.accelerate(plain)):
         kept: list[Any] = [
             KVCache() if padding is None else BatchKVCache(padding) for _ in plain.layers
         ]
@@ -101,7 +101,7 @@ def test_several_sequences_of_different_lengths() -> None:
 
 def test_a_cache_that_is_still_wanted_is_left_as_it_is() -> None:
     """The prefix cache keeps what an answer began with, and the next one goes on from it."""
-    ours = cpu_llama.of(network(SHAPE))
+    ours = cpu_llama.accelerate(network(SHAPE))
     kept = ours.make_cache()
     prompt = tokens(1, 40)
     ours(prompt, cache=kept)
@@ -115,7 +115,7 @@ def test_a_cache_that_is_still_wanted_is_left_as_it_is() -> None:
 
 
 def test_a_failure_in_one_part_does_not_leave_the_others_waiting() -> None:
-    ours = cpu_llama.of(network(SHAPE))
+    ours = cpu_llama.accelerate(network(SHAPE))
     unknown = mx.concatenate([tokens(1, 100), mx.full((1, 1), 10_000), tokens(1, 500)], axis=1)
     with pytest.raises(IndexError):
         ours(unknown)
@@ -130,7 +130,7 @@ def test_what_it_does_not_know_is_left_to_mlx() -> None:
         llama.Model(llama.ModelArgs.from_dict(sliding)),
         qwen2.Model(qwen2.ModelArgs.from_dict(SHAPE)),
     ):
-        assert cpu_llama.of(other) is other
+        assert cpu_llama.accelerate(other) is other
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9), st.tuples(*3 * [st.booleans()]))
@@ -153,5 +153,5 @@ def test_a_product_of_any_layout(
 def test_a_step_is_longer_where_it_is_read_faster(on_gpu: bool) -> None:
     """A step is what embedding and a cancelled answer wait for."""
     plain = network(SHAPE)
-    faster = Limits.of(cpu_llama.of(plain), ALLOWED, "cpu").prefill_tokens
+    faster = Limits.of(cpu_llama.accelerate(plain), ALLOWED, "cpu").prefill_tokens
     assert on_gpu or Limits.of(plain, ALLOWED, "cpu").prefill_tokens < faster

@@ -23,7 +23,7 @@ from rag.evaluation.questions import Question, parse_questions, read_questions
 from rag.evaluation.records import Passage, Record
 from rag.evaluation.run import MeasuredPipeline, require_documents, run_questions
 from rag.evaluation.scoring import Scoring, score
-from rag.evaluation.summary import Base, Summary, summarise
+from rag.evaluation.summary import Base, RunSummary, summarise
 from rag.pipeline import Pipeline, open_pipeline
 from rag.runtime import Runtime
 from rag.testing import FakeEmbedder, FakeEngine
@@ -108,7 +108,7 @@ def test_an_unanswerable_question_counts_only_for_refusal() -> None:
     assert score(question, refused, Scoring()) == {"refusal_correct": 1.0}
 
 
-def run_of(found: Sequence[bool]) -> Summary:
+def run_of(found: Sequence[bool]) -> RunSummary:
     """A run over 200 questions about 20 documents, which finds the page where `found` says so."""
     questions = parse(*({**LINE, "id": str(n), "doc": f"{n % 20}.pdf"} for n in range(len(found))))
     records = []

@@ -1,4 +1,4 @@
-"""Refusal: the signals tell what a search found, and a refusal says what was sought and found."""
+"""Refusal: the signals tell what a search found, and a refusal says what was looked for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks import refusal
 from rag.answering.answerability import SIGNALS, answerable
-from rag.answering.nearest_sentences import EMBEDDED, Sought, seek
+from rag.answering.question_match import EMBEDDED, QuestionMatch, match_question
 from rag.answering.refusal_message import NOTHING_FOUND, refusal_text
 from rag.testing import FakeEmbedder
 from rag.types import Coverage, Document, Hit, StoredChunk
@@ -28,21 +28,21 @@ def hit(text: str, *, cosine: float = 0.6, page: int = 3, ranks: int = 1) -> Hit
     return Hit(chunk, DOCUMENT, 1.0, {"dense": ranks, "full_text": ranks}, cosine)
 
 
-def sought(question: str, hits: Sequence[Hit], *, searched: str | None = None) -> Sought:
-    return asyncio.run(seek(question, searched or question, hits, FakeEmbedder()))
+def matched(question: str, hits: Sequence[Hit], *, searched: str | None = None) -> QuestionMatch:
+    return asyncio.run(match_question(question, searched or question, hits, FakeEmbedder()))
 
 
 def test_a_passage_that_answers_is_likelier_than_one_about_something_else() -> None:
-    found = answerable(sought("How high is the yearly rent?", [hit(RENT)]))
-    near = answerable(sought("How high is the yearly fine for swans?", [hit(RENT)]))
-    other = answerable(sought("Who won the boat race?", [hit(RENT, cosine=0.1, ranks=50)]))
+    found = answerable(matched("How high is the yearly rent?", [hit(RENT)]))
+    near = answerable(matched("How high is the yearly fine for swans?", [hit(RENT)]))
+    other = answerable(matched("Who won the boat race?", [hit(RENT, cosine=0.1, ranks=50)]))
     assert found > near > other
     assert found > 0.5
     assert other < 0.1
 
 
 def test_without_passages_nothing_can_be_answered() -> None:
-    assert answerable(sought("How high is the rent?", [])) < 0.1
+    assert answerable(matched("How high is the rent?", [])) < 0.1
 
 
 @given(st.text(max_size=60), st.text(max_size=40), st.lists(st.text(max_size=80), max_size=6))
@@ -50,27 +50,27 @@ def test_every_signal_and_the_rule_stay_within_bounds(
     question: str, carried: str, texts: list[str]
 ) -> None:
     hits = [hit(text, page=number) for number, text in enumerate(texts, 1)]
-    found = sought(question, hits, searched=f"{carried} {question}")
+    found = matched(question, hits, searched=f"{carried} {question}")
     assert all(0 <= signal(found) <= 1 + 1e-6 for signal in SIGNALS.values())
     assert 0 <= answerable(found) <= 1
 
 
 def test_a_number_that_no_passage_holds_counts_against_it() -> None:
     signal = SIGNALS["names_held"]
-    assert signal(sought("Was it 4,200?", [hit(RENT)])) == 1
-    assert signal(sought("Was it 9,900?", [hit(RENT)])) == 0
+    assert signal(matched("Was it 4,200?", [hit(RENT)])) == 1
+    assert signal(matched("Was it 9,900?", [hit(RENT)])) == 0
 
 
 def test_one_sentence_with_all_terms_beats_a_passage_that_scatters_them() -> None:
     scattered = "The rent is low. Boats are yearly painted. Crowns shine. A road is high."
     signal = SIGNALS["sentence_similarity"]
     question = "How many crowns is the yearly rent?"
-    assert signal(sought(question, [hit(RENT)])) > signal(sought(question, [hit(scattered)]))
+    assert signal(matched(question, [hit(RENT)])) > signal(matched(question, [hit(scattered)]))
 
 
-def test_the_nearest_sentences_are_few_and_in_order() -> None:
+def test_the_question_match_are_few_and_in_order() -> None:
     hits = [hit(f"{RENT} " * 9, page=page) for page in range(1, 9)]
-    found = sought("How high is the yearly rent?", hits)
+    found = matched("How high is the yearly rent?", hits)
     cosines = [sentence.cosine for sentence in found.nearest]
     assert len(cosines) == EMBEDDED < len(found.sentences)
     assert cosines == sorted(cosines, reverse=True)
@@ -89,8 +89,8 @@ def test_what_a_follow_up_says_itself_is_not_outweighed_by_what_it_carries(
     own: str, signal: str
 ) -> None:
     carried = "How high is the yearly rent of Hill Road in crowns"
-    alone = SIGNALS[signal](sought(carried, [hit(RENT)]))
-    follow_up = SIGNALS[signal](sought(own, [hit(RENT)], searched=f"{carried} {own} {own}"))
+    alone = SIGNALS[signal](matched(carried, [hit(RENT)]))
+    follow_up = SIGNALS[signal](matched(own, [hit(RENT)], searched=f"{carried} {own} {own}"))
     assert follow_up < 0.6 * alone
 
 
@@ -101,9 +101,9 @@ def test_a_refusal_says_what_was_looked_for_and_what_came_nearest() -> None:
     assert "Lease, page 7" in text
 
 
-def test_a_refusal_quotes_the_nearest_sentences_first() -> None:
+def test_a_refusal_quotes_the_question_match_first() -> None:
     hits = [hit("Chair's statement\n\nBoats are painted.", page=3), hit(RENT, page=8)]
-    near = sought("How high is the rent?", hits).nearest
+    near = matched("How high is the rent?", hits).nearest
     told = refusal_text("How high is the rent?", hits, near).partition("What came nearest:\n")[2]
     first, second = told.split("\n")
     assert first == "- Lease, page 8: “The yearly rent is 4,200 crowns.”"

@@ -22,7 +22,7 @@ from rag.rerankers.cross_encoder import CrossEncoder
 from rag.retrieval.fusion import RetrievalPlan
 from rag.retrieval.retrieve import SearchText, retrieve
 from rag.runtime import Runtime
-from rag.store import Filter, Place, StoreWriter
+from rag.store import ChunkRef, Filter, StoreWriter
 from rag.testing import FakeEmbedder
 
 PAGES = ["The keeper's goats ate the barometer.", "Lamp oil is ordered in March.", "Nobody came."]
@@ -30,9 +30,9 @@ PAGES = ["The keeper's goats ate the barometer.", "Lamp oil is ordered in March.
 
 async def in_order(question: str, pages: list[str], reranker: Reranker) -> list[tuple[str, float]]:
     """The pages as `reranked` ranks them, with their scores."""
-    places = [Place(i, "d", i, 1) for i in range(len(pages))]
+    places = [ChunkRef(i, "d", i, 1) for i in range(len(pages))]
     found = await reranked(question, places, pages, reranker)
-    return [(pages[item.place.row], item.score) for item in found]
+    return [(pages[item.ref.row], item.score) for item in found]
 
 
 # ── as lists of the plan ──────────────────────────────────────────────────────────────────────
@@ -61,9 +61,9 @@ async def store(tmp_path: Path) -> AsyncIterator[StoreWriter]:
 
 async def test_a_reranker_is_one_more_list_of_the_first_candidates(store: StoreWriter) -> None:
     plan = RetrievalPlan(weights={"dense": 1.0, "cross_encoder": 9.0}, rerank=2)
-    shortest, sought = Shortest(), await SearchText.of("goats lamp", FakeEmbedder(), plan)
+    shortest, searched = Shortest(), await SearchText.of("goats lamp", FakeEmbedder(), plan)
     hits = await retrieve(
-        sought, store, k=3, where=Filter(), plan=plan,
+        searched, store, k=3, where=Filter(), plan=plan,
         rerankers={"cross_encoder": shortest, "not in the plan": Shortest()},
     )  # fmt: skip
     assert shortest.given == 2

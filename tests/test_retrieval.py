@@ -21,7 +21,7 @@ from rag.retrieval.named_documents import Titles
 from rag.retrieval.query_expansion import FILINGS, expansion, glossary
 from rag.retrieval.rank_rules import cover_documents, distinct_pages_first
 from rag.retrieval.retrieve import SearchText, retrieve
-from rag.store import Filter, Found, Place, StoreWriter
+from rag.store import ChunkRef, Filter, Found, StoreWriter
 from rag.testing import FakeEmbedder
 from rag.types import Coverage, Document, Hit
 
@@ -29,8 +29,8 @@ PLAN = RetrievalPlan(weights={"dense": 1.0, "full_text": 1.0})
 BY_RANK = replace(PLAN, fusion="ranks")
 
 
-def place(letter: str, page: int = 1, document: str = "d") -> Place:
-    return Place(1000 - ord(letter), document, ord(letter), page)
+def place(letter: str, page: int = 1, document: str = "d") -> ChunkRef:
+    return ChunkRef(1000 - ord(letter), document, ord(letter), page)
 
 
 def found(*letters: str) -> list[Found]:
@@ -91,7 +91,7 @@ def test_a_list_alone_keeps_its_order(order: list[str]) -> None:
 def test_distinct_pages_first_loses_nothing_and_keeps_order_within(
     places: list[tuple[str, int]],
 ) -> None:
-    ranked = [(Place(i, d, i, page), 1.0) for i, (d, page) in enumerate(places)]
+    ranked = [(ChunkRef(i, d, i, page), 1.0) for i, (d, page) in enumerate(places)]
     ordered = distinct_pages_first(ranked)
     assert sorted(c.id for c, _ in ordered) == sorted(c.id for c, _ in ranked)
     head = [(c.document_id, c.first_page) for c, _ in ordered[: len(set(places))]]
@@ -126,8 +126,8 @@ def test_a_file_name_names_too() -> None:
 
 
 def test_each_of_two_named_documents_is_among_the_first() -> None:
-    ranked = [(Place(i, "a", i, i), 1.0 - i / 10) for i in range(6)]
-    ranked.append((Place(9, "b", 0, 1), 0.1))
+    ranked = [(ChunkRef(i, "a", i, i), 1.0 - i / 10) for i in range(6)]
+    ranked.append((ChunkRef(9, "b", 0, 1), 0.1))
     covered = cover_documents(ranked, ("a", "b"), 4)
     assert [c.row for c, _ in covered[:4]] == [0, 1, 2, 9]
     assert sorted(c.id for c, _ in covered) == sorted(c.id for c, _ in ranked)
@@ -137,7 +137,7 @@ def test_each_of_two_named_documents_is_among_the_first() -> None:
 def test_covering_documents_loses_nothing_and_covers_what_can_be(
     documents: list[str], k: int
 ) -> None:
-    ranked = [(Place(i, d, i, i), 1.0) for i, d in enumerate(documents)]
+    ranked = [(ChunkRef(i, d, i, i), 1.0) for i, d in enumerate(documents)]
     covered = cover_documents(ranked, ("a", "b"), k)
     assert sorted(c.id for c, _ in covered) == sorted(c.id for c, _ in ranked)
     if k >= 4:
@@ -160,10 +160,12 @@ class Patient(FakeEmbedder):
 async def test_a_question_and_what_the_glossary_adds_are_embedded_at_once() -> None:
     text, embedder = "What is the EBIT?", FakeEmbedder()
     async with asyncio.timeout(10):
-        sought = await SearchText.of(text, Patient(), RetrievalPlan(glossary=FILINGS))
-    assert np.array_equal(sought.vector, await embedder.embed_query(text))
-    assert sought.with_added is not None
-    assert np.array_equal(sought.with_added, await embedder.embed_query(f"{text} {sought.added}"))
+        searched = await SearchText.of(text, Patient(), RetrievalPlan(glossary=FILINGS))
+    assert np.array_equal(searched.vector, await embedder.embed_query(text))
+    assert searched.with_added is not None
+    assert np.array_equal(
+        searched.with_added, await embedder.embed_query(f"{text} {searched.added}")
+    )
     alone = await SearchText.of("Who is the harbour master?", embedder, RetrievalPlan())
     assert (alone.added, alone.with_added) == ("", None)
 
@@ -196,8 +198,8 @@ async def store(tmp_path: Path):
 
 async def search(store: StoreWriter, question: str) -> list[Hit]:
     plan = RetrievalPlan()
-    sought = await SearchText.of(question, FakeEmbedder(), plan)
-    return await retrieve(sought, store, k=4, where=Filter(), plan=plan)
+    searched = await SearchText.of(question, FakeEmbedder(), plan)
+    return await retrieve(searched, store, k=4, where=Filter(), plan=plan)
 
 
 async def test_a_quoted_phrase_must_stand_as_quoted(store: StoreWriter) -> None:

@@ -15,7 +15,7 @@ from rag.runtime import Runtime
 from rag.sessions.store import Sessions
 from rag.testing import FakeEmbedder, FakeEngine
 from rag.types import Message
-from service.conversation import Conversation
+from service.ask_request import AskRequest
 from service.problems import STATUS, status_of
 from service.schemas import Query
 from service.state import State
@@ -250,7 +250,7 @@ async def test_an_answer_is_kept_before_it_is_told(tmp_path: Path, shared_cache:
     assert [event async for event in state.pipeline().ingest([file])]
     session = await state.sessions.create("default")
     query = Query(question="How high is the deposit?", session_id=session.id)
-    conversation = await Conversation.open(state, query)
+    conversation = await AskRequest.open(state, query)
     kept = []
     async for event in conversation.events():
         (turn,) = await state.sessions.turns(session.id)

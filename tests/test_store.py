@@ -157,7 +157,7 @@ async def test_a_version_asked_often_tells_the_same_from_memory(store: StoreWrit
     found = await searcher.dense(near, 9, EVERYTHING)
     assert await read(searcher, found) == before
     barked = await searcher.full_text(query_terms("bark"), 9, Filter(("id-dogs",), PageRange(1, 1)))
-    assert [item.place.id for item in barked] == ["id-dogs:00000"]
+    assert [item.ref.id for item in barked] == ["id-dogs:00000"]
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), unique=True, min_size=1, max_size=50), st.data())

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Protocol
 
-from rag.answering.answerability import Judged, judge
+from rag.answering.answerability import Answerability, estimate_answerability
 from rag.answering.conversation import Conversation, Turn
 from rag.answering.full_document import is_broad, is_list
 from rag.answering.map_reduce import PART_TOKENS, Pages, Reading, Texts, reduced
@@ -66,10 +66,11 @@ class Answering:
         """Retrieved, then MapProgress… where documents are read whole, Thought… where the model
         thinks first, then Delta…, then Done; the conversation has one turn more then."""
         yield retrieved
-        judged = await self._judged(retrieved, options)
-        if judged.likely < self.settings.refusal_threshold or not (retrieved.hits or options.whole):
+        answerability = await self._answerability(retrieved, options)
+        something = bool(retrieved.hits or options.whole)
+        if not something or answerability.likely < self.settings.refusal_threshold:
             self._remember(Turn(retrieved.question, retrieved.question, NOT_SAID))
-            yield Done(refusal(retrieved, judged))
+            yield Done(refusal(retrieved, answerability))
             return
         async with self.runtime.lease(options.model) as engine:
             async with aclosing(self._prepared(engine, retrieved, options)) as preparing:
@@ -98,13 +99,13 @@ class Answering:
         grounded = await self._grounded(
             retrieved.question, text, prompt, structured=options.schema is not None
         )
-        yield Done(finished(retrieved, prompt, grounded, judged, finish, engine.model))
+        yield Done(finished(retrieved, prompt, grounded, answerability, finish, engine.model))
 
-    async def _judged(self, retrieved: Retrieved, options: AskOptions) -> Judged:
+    async def _answerability(self, retrieved: Retrieved, options: AskOptions) -> Answerability:
         """Raises EmbeddingError."""
         if options.whole or is_broad(retrieved.question):
-            return Judged()
-        return await judge(retrieved, await self.source.embedder())
+            return Answerability()
+        return await estimate_answerability(retrieved, await self.source.embedder())
 
     def _pieces(self, engine: Engine, prompt: Prompt, options: AskOptions) -> AsyncGenerator[Piece]:
         return engine.stream(
@@ -197,15 +198,15 @@ def finished(
     retrieved: Retrieved,
     prompt: Prompt,
     grounded: Grounded,
-    judged: Judged,
+    answerability: Answerability,
     finish: Finish | None,
     model: str,
 ) -> Answer:
     """The answer as it is told, or a refusal in its place."""
-    unlikely = judged.likely < UNSUPPORTED and nothing_supported(grounded)
+    unlikely = answerability.likely < UNSUPPORTED and nothing_supported(grounded)
     if grounded.refused or unlikely:
         said = grounded.text if grounded.refused else NOT_SAID
-        text = refusal_text(retrieved.search_text, prompt.hits, judged.nearest, said=said)
+        text = refusal_text(retrieved.search_text, prompt.hits, answerability.nearest, said=said)
         grounded = Grounded(text, grounded.claims if grounded.refused else (), (), True)
     return Answer(
         question=retrieved.question,
@@ -224,9 +225,9 @@ def nothing_supported(grounded: Grounded) -> bool:
     return bool(grounded.claims) and not any(claim.sources for claim in grounded.claims)
 
 
-def refusal(retrieved: Retrieved, judged: Judged) -> Answer:
+def refusal(retrieved: Retrieved, answerability: Answerability) -> Answer:
     """The answer that no model was asked for."""
-    text = refusal_text(retrieved.search_text, retrieved.hits, judged.nearest)
+    text = refusal_text(retrieved.search_text, retrieved.hits, answerability.nearest)
     return Answer(
         retrieved.question, retrieved.search_text, text, (), (), retrieved.hits, True, None, ""
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from rag.answering.nearest_sentences import DEPTH, Sentence, Sought, seek
+from rag.answering.question_match import DEPTH, QuestionMatch, Sentence, match_question
 from rag.embedders.base import Embedder
 from rag.events import Retrieved
 from rag.verification.numbers import numbers
@@ -26,33 +26,33 @@ AGREE: Final = 10
 # ── signals ───────────────────────────────────────────────────────────────────────────────────
 
 
-def similarity(sought: Sought) -> float:
+def similarity(match: QuestionMatch) -> float:
     """The highest cosine."""
-    return max(_cosines(sought), default=0.0)
+    return max(_cosines(match), default=0.0)
 
 
-def agreement(sought: Sought) -> float:
+def agreement(match: QuestionMatch) -> float:
     """The share of the first passages that two lists or more have among their first."""
-    first = sought.hits[:DEPTH]
+    first = match.hits[:DEPTH]
     agreed = sum(sum(rank <= AGREE for rank in hit.ranks.values()) >= 2 for hit in first)
     return agreed / len(first) if first else 0.0
 
 
-def passage_coverage(sought: Sought) -> float:
+def passage_coverage(match: QuestionMatch) -> float:
     """The most of the question's terms that one passage holds."""
-    return max(map(sought.share, sought.passages), default=0.0)
+    return max(map(match.share, match.passages), default=0.0)
 
 
-def sentence_similarity(sought: Sought) -> float:
+def sentence_similarity(match: QuestionMatch) -> float:
     """The cosine of the nearest sentence."""
-    return max(0.0, sought.nearest[0].cosine) if sought.nearest else 0.0
+    return max(0.0, match.nearest[0].cosine) if match.nearest else 0.0
 
 
-def names_held(sought: Sought) -> float:
+def names_held(match: QuestionMatch) -> float:
     """The share of the names and numbers that the passages hold, of those searched for or of the
     question's own, whichever is less; 1 without any."""
-    text = " ".join(h.chunk.content for h in sought.hits[:DEPTH])
-    return min(_names_held(asked, text) for asked in {sought.searched, sought.question})
+    text = " ".join(h.chunk.content for h in match.hits[:DEPTH])
+    return min(_names_held(asked, text) for asked in {match.searched, match.question})
 
 
 def _names_held(question: str, text: str) -> float:
@@ -65,11 +65,11 @@ def _names_held(question: str, text: str) -> float:
     return found / total if total else 1.0
 
 
-def _cosines(sought: Sought) -> list[float]:
-    return [hit.similarity for hit in sought.hits if hit.similarity is not None]
+def _cosines(match: QuestionMatch) -> list[float]:
+    return [hit.similarity for hit in match.hits if hit.similarity is not None]
 
 
-Signal = Callable[[Sought], float]
+Signal = Callable[[QuestionMatch], float]
 SIGNALS: Final[Mapping[str, Signal]] = MappingProxyType(
     {
         "similarity": similarity,
@@ -99,7 +99,7 @@ WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Answerability:
     """How likely the passages hold the answer, and their nearest sentences; 1 and none where that
     cannot be judged."""
 
@@ -107,17 +107,19 @@ class Judged:
     nearest: tuple[Sentence, ...] = ()
 
 
-async def judge(retrieved: Retrieved, embedder: Embedder) -> Judged:
+async def estimate_answerability(retrieved: Retrieved, embedder: Embedder) -> Answerability:
     """Raises EmbeddingError."""
     if not is_fitted_to(embedder.id):
-        return Judged()
-    sought = await seek(retrieved.question, retrieved.search_text, retrieved.hits, embedder)
-    return Judged(await asyncio.to_thread(answerable, sought), sought.nearest)
+        return Answerability()
+    match = await match_question(
+        retrieved.question, retrieved.search_text, retrieved.hits, embedder
+    )
+    return Answerability(await asyncio.to_thread(answerable, match), match.nearest)
 
 
-def answerable(sought: Sought) -> float:
+def answerable(match: QuestionMatch) -> float:
     """How likely it is (0 to 1) that the passages hold the answer."""
-    return logistic(BIAS + sum(WEIGHTS[name] * SIGNALS[name](sought) for name in WEIGHTS))
+    return logistic(BIAS + sum(WEIGHTS[name] * SIGNALS[name](match) for name in WEIGHTS))
 
 
 def logistic(x: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from rag.answering.nearest_sentences import Sentence
+from rag.answering.question_match import Sentence
 from rag.terms import indexed_terms, query_terms
 from rag.types import Hit
 from rag.verification.segmentation import statements

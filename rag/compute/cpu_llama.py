@@ -35,7 +35,7 @@ _THREADS = 8
 _UNSEEN = np.finfo(np.float32).min  # added to the scores of tokens that another may not see
 
 
-def of(network: Any) -> Any:
+def accelerate(network: Any) -> Any:
     """`network` computed here, or as it is where this module does not know its kind.
 
     Its weights, which must be in memory, are shared and not copied.
@@ -58,8 +58,8 @@ def of(network: Any) -> Any:
 class CPULlama:
     """Stands in for mlx-lm's `llama.Model`: called by the same scheduler, with the same caches.
 
-    Tokens are read in parts, by a thread each. In a layer a token needs but the keys and values of
-    those before it: for nothing else do parts wait.
+    Tokens are read in blocks, by a thread each. In a layer a token needs but the keys and values of
+    those before it: for nothing else do blocks wait.
     """
 
     def __init__(self, network: Any, weights: dict[str, Array]) -> None:
@@ -88,38 +88,42 @@ class CPULlama:
         tokens = np.array(inputs)
         cache = self.make_cache() if cache is None else cache
         mask = cache[0].make_mask(tokens.shape[1], return_array=True, window_size=None)
-        rooms = self._rooms(tokens.shape, cache)
-        parts = self._parts(tokens, np.array(cache[0].offset), mask, rooms[0].keys.shape[2])
-        turns = _Turns(len(parts), len(rooms))
-        if len(parts) == 1:
-            x = self._read(parts[0], rooms, turns)
+        views = self._views(tokens.shape, cache)
+        blocks = self._blocks(tokens, np.array(cache[0].offset), mask, views[0].keys.shape[2])
+        barriers = _Barriers(len(blocks), len(views))
+        if len(blocks) == 1:
+            x = self._read(blocks[0], views, barriers)
         else:
             with mlx_runtime.one_blas_thread():
-                work = [self._workers.submit(self._read, part, rooms, turns) for part in parts]
+                work = [
+                    self._workers.submit(self._read, block, views, barriers) for block in blocks
+                ]
                 x = [each.result() for each in work][-1]
         last = x.reshape(len(tokens), -1, x.shape[1])[:, -1]
         return mx.array(product(self._normed(last, "model.norm"), self._head.T)[:, None])
 
-    def _parts(
+    def _blocks(
         self, tokens: npt.NDArray[Any], ends: npt.NDArray[Any], mask: mx.array | None, total: int
-    ) -> list[_Part]:
+    ) -> list[_TokenBlock]:
         """`ends` are the places after the last tokens, `total` the tokens that the caches hold."""
         sequences, length = tokens.shape
         places = np.broadcast_to(ends, sequences)[:, None] + np.arange(-length, 0)
         angles = places[:, :, None, None] * self._frequencies
         cosines, sines = (f(angles).astype(np.float32) for f in (np.cos, np.sin))
         seen = None if mask is None else np.array(mask).reshape(-1, length, total)
-        parts: list[_Part] = []
-        size = _part_size(length, self._threads)
+        blocks: list[_TokenBlock] = []
+        size = _block_size(length, self._threads)
         for start in range(0, length, size):
             own = slice(start, min(length, start + size))
             end = total - length + own.stop
-            hidden = None if seen is None else _hidden(seen[:, own, :end])
-            part = _Part(len(parts), tokens[:, own], end, cosines[:, own], sines[:, own], hidden)
-            parts.append(part)
-        return parts
+            hides = None if seen is None else _score_mask(seen[:, own, :end])
+            block = _TokenBlock(
+                len(blocks), tokens[:, own], end, cosines[:, own], sines[:, own], hides
+            )
+            blocks.append(block)
+        return blocks
 
-    def _rooms(self, shape: tuple[int, ...], cache: Sequence[Any]) -> list[_Room]:
+    def _views(self, shape: tuple[int, ...], cache: Sequence[Any]) -> list[_CacheView]:
         """The caches with room made for the step, to be filled here."""
         import mlx.core as mx
 
@@ -127,39 +131,39 @@ class CPULlama:
         # An array each: one that fills a cache becomes the cache.
         fetched = [kept.update_and_fetch(mx.zeros(size), mx.zeros(size)) for kept in cache]
         mx.eval(fetched)
-        return [_Room(*(np.array(part, copy=False) for part in pair)) for pair in fetched]
+        return [_CacheView(*(np.array(array, copy=False) for array in pair)) for pair in fetched]
 
-    # ── one part, on a thread of its own ──────────────────────────────────────────────────────
+    # ── one block, on a thread of its own ──────────────────────────────────────────────────────
 
-    def _read(self, part: _Part, rooms: Sequence[_Room], turns: _Turns) -> Array:
-        """What the last layer makes of a part, (sequences × tokens, hidden)."""
+    def _read(self, block: _TokenBlock, views: Sequence[_CacheView], barriers: _Barriers) -> Array:
+        """What the last layer makes of a block, (sequences × tokens, hidden)."""
         try:
-            x: Array = self._weights["model.embed_tokens.weight"][part.tokens.ravel()]
-            for number, room in enumerate(rooms):
+            x: Array = self._weights["model.embed_tokens.weight"][block.tokens.ravel()]
+            for number, view in enumerate(views):
                 layer = f"model.layers.{number}"
                 own = self._normed(x, f"{layer}.input_layernorm")
-                queries = self._placed(own, f"{layer}.self_attn", part, room)
-                turns.wait(part.number, number)
-                x += self._times(_attention(queries, part, room), f"{layer}.self_attn.o_proj")
+                queries = self._project(own, f"{layer}.self_attn", block, view)
+                barriers.wait(block.number, number)
+                x += self._linear(_attention(queries, block, view), f"{layer}.self_attn.o_proj")
                 own = self._normed(x, f"{layer}.post_attention_layernorm")
-                inner = _silu(self._times(own, f"{layer}.mlp.gate_proj"))
-                inner *= self._times(own, f"{layer}.mlp.up_proj")
-                x += self._times(inner, f"{layer}.mlp.down_proj")
+                inner = _silu(self._linear(own, f"{layer}.mlp.gate_proj"))
+                inner *= self._linear(own, f"{layer}.mlp.up_proj")
+                x += self._linear(inner, f"{layer}.mlp.down_proj")
             return x
         finally:
-            turns.end(part.number)
+            barriers.end(block.number)
 
-    def _placed(self, x: Array, name: str, part: _Part, room: _Room) -> Array:
+    def _project(self, x: Array, name: str, block: _TokenBlock, view: _CacheView) -> Array:
         """Puts keys and values where they belong; the queries, (sequences, tokens, heads, size)."""
-        shape = (*part.tokens.shape, -1, self._size)
+        shape = (*block.tokens.shape, -1, self._size)
         queries, keys, values = (
-            self._times(x, f"{name}.{kind}_proj").reshape(shape) for kind in "qkv"
+            self._linear(x, f"{name}.{kind}_proj").reshape(shape) for kind in "qkv"
         )
-        _rotate(queries, part)
-        _rotate(keys, part)
+        _rotate(queries, block)
+        _rotate(keys, block)
         queries *= np.float32(self._size**-0.5)
-        room.keys[:, :, part.start : part.end] = keys.swapaxes(1, 2)
-        room.values[:, :, part.start : part.end] = values.swapaxes(1, 2)
+        view.keys[:, :, block.start : block.end] = keys.swapaxes(1, 2)
+        view.values[:, :, block.start : block.end] = values.swapaxes(1, 2)
         return queries
 
     def _normed(self, x: Array, name: str) -> Array:
@@ -169,12 +173,12 @@ class CPULlama:
         scaled *= self._weights[f"{name}.weight"]
         return scaled
 
-    def _times(self, x: Array, name: str) -> Array:
+    def _linear(self, x: Array, name: str) -> Array:
         return product(x, self._weights[f"{name}.weight"].T)
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _TokenBlock:
     """Some tokens of each sequence, (sequences, tokens), up to `end` of the caches."""
 
     number: int
@@ -182,7 +186,7 @@ class _Part:
     end: int
     cosines: Array  # of the rotary angles, (sequences, tokens, 1, half a head)
     sines: Array
-    hidden: Array | None  # added to scores, (sequences or 1, tokens, `end`); None: all is seen
+    mask: Array | None  # added to scores, (sequences or 1, tokens, `end`); None: all is seen
 
     @property
     def start(self) -> int:
@@ -190,32 +194,32 @@ class _Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Room:
+class _CacheView:
     """One layer's keys and values, (sequences, heads, tokens, size): views of a cache's memory."""
 
     keys: Array
     values: Array
 
 
-class _Turns:
-    """In each layer, lets a part wait until those before it have their keys and values there."""
+class _Barriers:
+    """In each layer, lets a block wait until those before it have their keys and values there."""
 
-    def __init__(self, parts: int, layers: int) -> None:
-        self._there = [[threading.Event() for _ in range(layers)] for _ in range(parts)]
+    def __init__(self, blocks: int, layers: int) -> None:
+        self._there = [[threading.Event() for _ in range(layers)] for _ in range(blocks)]
 
-    def wait(self, part: int, layer: int) -> None:
-        if part:
-            self._there[part - 1][layer].wait()
-        self._there[part][layer].set()
+    def wait(self, block: int, layer: int) -> None:
+        if block:
+            self._there[block - 1][layer].wait()
+        self._there[block][layer].set()
 
-    def end(self, part: int) -> None:
-        """Let others go on, whatever came of this part."""
-        for event in self._there[part]:
+    def end(self, block: int) -> None:
+        """Let others go on, whatever came of this block."""
+        for event in self._there[block]:
             event.set()
 
 
-def _part_size(length: int, threads: int) -> int:
-    """Tokens to a part, so that all threads have as much."""
+def _block_size(length: int, threads: int) -> int:
+    """Tokens to a block, so that all threads have as much."""
     rounds = -(-length // (threads * _MOST))
     return max(_LEAST, -(-length // (threads * rounds)))
 
@@ -228,39 +232,39 @@ def _frequencies(rope: Any) -> npt.NDArray[np.float64]:
     return np.asarray(rope.scale * rope.base ** (-dims / rope.dims), dtype=np.float64)
 
 
-def _hidden(seen: npt.NDArray[np.bool_]) -> Array | None:
+def _score_mask(seen: npt.NDArray[np.bool_]) -> Array | None:
     return None if seen.all() else np.where(seen, np.float32(0), _UNSEEN)
 
 
-def _rotate(x: Array, part: _Part) -> None:
+def _rotate(x: Array, block: _TokenBlock) -> None:
     """Turns (sequences, tokens, heads, size) in place; the two of a pair are half a head apart."""
     half = x.shape[-1] // 2
     left, right = x[..., :half], x[..., half:]
-    turned = left * part.sines
-    left *= part.cosines
-    left -= right * part.sines
-    right *= part.cosines
+    turned = left * block.sines
+    left *= block.cosines
+    left -= right * block.sines
+    right *= block.cosines
     right += turned
 
 
-def _attention(queries: Array, part: _Part, room: _Room) -> Array:
+def _attention(queries: Array, block: _TokenBlock, view: _CacheView) -> Array:
     """Grouped-query attention (arXiv:2305.13245), (sequences × tokens, heads × size).
 
     One head of the keys at a time, so that its scores stay in the processor's cache.
     """
     sequences, tokens, heads, size = queries.shape
-    group = heads // room.keys.shape[1]
+    group = heads // view.keys.shape[1]
     found = np.empty_like(queries)
-    for at, head in np.ndindex(*room.keys.shape[:2]):
+    for at, head in np.ndindex(*view.keys.shape[:2]):
         own = slice(head * group, (head + 1) * group)
         rows = queries[at, :, own].swapaxes(0, 1).reshape(-1, size)
-        scores = product(rows, room.keys[at, head, : part.end].T)
-        if part.hidden is not None:
+        scores = product(rows, view.keys[at, head, : block.end].T)
+        if block.mask is not None:
             by_head = scores.reshape(group, tokens, -1)
-            by_head += part.hidden[at % len(part.hidden)]
+            by_head += block.mask[at % len(block.mask)]
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
-        seen = product(scores, room.values[at, head, : part.end])
+        seen = product(scores, view.values[at, head, : block.end])
         seen /= scores.sum(axis=1, keepdims=True)
         found[at, :, own] = seen.reshape(group, tokens, size).swapaxes(0, 1)
     return found.reshape(sequences * tokens, heads * size)

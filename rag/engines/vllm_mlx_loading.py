@@ -187,5 +187,5 @@ def _network(model: registry.Model) -> tuple[Any, Any]:
         mx.eval(network.parameters())
         from rag.compute import cpu_llama
 
-        network = cpu_llama.of(network)
+        network = cpu_llama.accelerate(network)
     return network, tokenizer

@@ -8,7 +8,7 @@ from typing import Any
 
 from rag.errors import InvalidQuestionSet
 from rag.evaluation.bootstrap import Interval, paired_difference
-from rag.evaluation.summary import Base, Summary
+from rag.evaluation.summary import Base, RunSummary
 
 Scores = Mapping[str, Mapping[str, float]]
 
@@ -52,7 +52,7 @@ class Comparison:
         return {**asdict(self), "regressions": regressions}
 
 
-def compare(base: Base, new: Summary) -> Comparison:
+def compare(base: Base, new: RunSummary) -> Comparison:
     """Raises InvalidQuestionSet if the runs share no question."""
     before, after = base.scores, new.scores
     shared = [id_ for id_ in after if id_ in before]

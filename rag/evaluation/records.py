@@ -27,14 +27,14 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CitedPage:
     """Where a citation of an answer points."""
 
     doc: str
     page: int
 
     @classmethod
-    def of(cls, citation: Citation) -> Place:
+    def of(cls, citation: Citation) -> CitedPage:
         return cls(citation.document.name, citation.page)
 
 
@@ -53,7 +53,7 @@ class Record:
     embed_ms: float
     search_ms: float
     answer: str | None = None
-    citations: tuple[Place, ...] = ()
+    citations: tuple[CitedPage, ...] = ()
     abstained: bool | None = None
     answer_ms: float | None = None
     error: str | None = None  # why the engine gave no answer

@@ -9,11 +9,11 @@ from contextlib import aclosing
 from dataclasses import fields, replace
 from typing import Any
 
-from rag.answering.answerability import is_fitted_to, judge
+from rag.answering.answerability import estimate_answerability, is_fitted_to
 from rag.embedders.base import Embedder, Vectors
 from rag.errors import DocumentNotFound, EngineError
 from rag.evaluation.questions import Question, missing_documents
-from rag.evaluation.records import Passage, Place, Record
+from rag.evaluation.records import CitedPage, Passage, Record
 from rag.evaluation.scoring import Scoring, score
 from rag.events import Done, Retrieved
 from rag.pipeline import AskOptions, Pipeline, Scope
@@ -139,7 +139,7 @@ async def retrieve_one(pipeline: MeasuredPipeline, question: Question, k: int) -
 async def _likely(found: Retrieved, embedder: Embedder) -> float | None:
     if not is_fitted_to(embedder.id):
         return None
-    return (await judge(found, embedder)).likely if found.hits else 0.0
+    return (await estimate_answerability(found, embedder)).likely if found.hits else 0.0
 
 
 async def answer_one(pipeline: Pipeline, question: Question, record: Record) -> Record:
@@ -152,7 +152,7 @@ async def answer_one(pipeline: Pipeline, question: Question, record: Record) -> 
     return replace(
         record,
         answer=answer.text,
-        citations=tuple(map(Place.of, answer.citations)),
+        citations=tuple(map(CitedPage.of, answer.citations)),
         abstained=answer.refused,
         answer_ms=(time.perf_counter() - started) * 1000,
     )

@@ -37,7 +37,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class RunSummary:
     """A run's figures. `groups` maps "all" and, where the set marks them, "in_text" (questions
     whose answer stands in plain text) to metrics by name; `scores` maps each question's id to its
     own metrics, which a later comparison pairs up."""
@@ -91,12 +91,12 @@ def summarise(
     threshold: float = 0.0,
     missing: Sequence[str] = (),
     setup: Mapping[str, Any] | None = None,
-) -> Summary:
+) -> RunSummary:
     """The figures of a run; `records` answer to `questions` by id, `threshold` is the one below
     which an answer is refused."""
     by_id = {record.id: record for record in records}
     pairs = [(q, by_id[q.id]) for q in questions if q.id in by_id]
-    return Summary(
+    return RunSummary(
         questions=len(pairs),
         answerable=sum(question.answerable for question, _ in pairs),
         groups=_groups(pairs),

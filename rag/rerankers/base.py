@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from rag.store import Found, Place
+from rag.store import ChunkRef, Found
 
 
 class Reranker(Protocol):
@@ -15,12 +15,12 @@ class Reranker(Protocol):
 
 
 async def reranked(
-    text: str, places: Sequence[Place], passages: Sequence[str], reranker: Reranker
+    text: str, refs: Sequence[ChunkRef], passages: Sequence[str], reranker: Reranker
 ) -> list[Found]:
     """The places in the order of their passages for the reranker, best first; what it finds equal
     keeps its order."""
-    if not places:
+    if not refs:
         return []
     scores = await reranker.scores(text, passages)
-    found = [Found(place, score) for place, score in zip(places, scores, strict=True)]
+    found = [Found(ref, score) for ref, score in zip(refs, scores, strict=True)]
     return sorted(found, key=lambda item: -item.score)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from rag.config import Settings
 from rag.retrieval.query_expansion import NONE, glossary
-from rag.store import Found, Place
+from rag.store import ChunkRef, Found
 
 # Weight of the list that a setting adds.
 # Nothing to measure it with came in a package: as much as the two first lists together, so that it
@@ -66,15 +66,15 @@ class RetrievalPlan:
 Gains = Mapping[str, Mapping[int, float]]
 
 
-def fuse(lists: Mapping[str, Sequence[Found]], added: Gains) -> list[tuple[Place, float]]:
+def fuse(lists: Mapping[str, Sequence[Found]], added: Gains) -> list[tuple[ChunkRef, float]]:
     """One list, best first: a chunk's score is the sum of its `gains` in each list."""
     scores: dict[int, float] = {}
-    places: dict[int, Place] = {}
+    refs: dict[int, ChunkRef] = {}
     for name, of_list in added.items():
-        places.update((item.place.row, item.place) for item in lists[name])
+        refs.update((item.ref.row, item.ref) for item in lists[name])
         for row, gain in of_list.items():
             scores[row] = scores.get(row, 0.0) + gain
-    ranked = [(places[row], score) for row, score in scores.items()]
+    ranked = [(refs[row], score) for row, score in scores.items()]
     # Equal ones by what compacting the table does not change.
     return sorted(ranked, key=lambda pair: (-pair[1], pair[0].document_id, pair[0].ordinal))
 
@@ -86,7 +86,7 @@ def gains(lists: Mapping[str, Sequence[Found]], plan: RetrievalPlan) -> Gains:
         shares = _by_score(found) if plan.fusion == "scores" else _by_rank(found, plan)
         weight = plan.weights[name]
         added[name] = {
-            item.place.row: weight * share for item, share in zip(found, shares, strict=True)
+            item.ref.row: weight * share for item, share in zip(found, shares, strict=True)
         }
     return added
 

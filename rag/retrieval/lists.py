@@ -67,7 +67,7 @@ async def phrases(searcher: Searcher, query: Query, limit: int) -> list[Found]:
     found: dict[int, Found] = {}
     for phrase in query.phrases:
         for item in await searcher.phrase(phrase, limit, query.where):
-            found.setdefault(item.place.row, item)
+            found.setdefault(item.ref.row, item)
     return sorted(found.values(), key=lambda item: -item.score)[:limit]
 
 

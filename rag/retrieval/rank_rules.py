@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from rag.store import Place
+from rag.store import ChunkRef
 
 
 def distinct_pages_first(
-    ranked: Iterable[tuple[Place, float]],
-) -> list[tuple[Place, float]]:
+    ranked: Iterable[tuple[ChunkRef, float]],
+) -> list[tuple[ChunkRef, float]]:
     """The best chunk of each page in order, then the rest in order: page@10 55.5 → 59.1."""
-    first: list[tuple[Place, float]] = []
-    rest: list[tuple[Place, float]] = []
+    first: list[tuple[ChunkRef, float]] = []
+    rest: list[tuple[ChunkRef, float]] = []
     seen: set[tuple[str, int]] = set()
-    for place, score in ranked:
-        page = (place.document_id, place.first_page)
-        (rest if page in seen else first).append((place, score))
+    for ref, score in ranked:
+        page = (ref.document_id, ref.first_page)
+        (rest if page in seen else first).append((ref, score))
         seen.add(page)
     return first + rest
 
 
 def cover_documents(
-    ranked: Sequence[tuple[Place, float]], wanted: Sequence[str], k: int
-) -> list[tuple[Place, float]]:
+    ranked: Sequence[tuple[ChunkRef, float]], wanted: Sequence[str], k: int
+) -> list[tuple[ChunkRef, float]]:
     """Each of a few documents that a question names ("compare A and B") among the first k.
 
     The best chunk of one that is missing there takes the place of the last that can be spared.
@@ -33,7 +33,7 @@ def cover_documents(
         return list(ranked)
     first, rest = list(ranked[:k]), list(ranked[k:])
     for id_ in wanted:
-        if any(place.document_id == id_ for place, _ in first):
+        if any(ref.document_id == id_ for ref, _ in first):
             continue
         best = next((item for item in rest if item[0].document_id == id_), None)
         if best is not None and (spared := _spared(first, wanted)) is not None:
@@ -43,9 +43,9 @@ def cover_documents(
     return first + rest
 
 
-def _spared(first: Sequence[tuple[Place, float]], wanted: Sequence[str]) -> int | None:
+def _spared(first: Sequence[tuple[ChunkRef, float]], wanted: Sequence[str]) -> int | None:
     """Position of the last chunk whose document has another one, or was not asked for."""
-    counts = Counter(place.document_id for place, _ in first)
+    counts = Counter(ref.document_id for ref, _ in first)
     for position in reversed(range(len(first))):
         id_ = first[position][0].document_id
         if id_ not in wanted or counts[id_] > 1:

@@ -18,7 +18,7 @@ from rag.retrieval.lists import LISTS, Query
 from rag.retrieval.named_documents import Titles
 from rag.retrieval.query_expansion import expansion
 from rag.retrieval.rank_rules import cover_documents, distinct_pages_first
-from rag.store import Filter, Found, Place, Searcher, Snapshot, Store
+from rag.store import ChunkRef, Filter, Found, Searcher, Snapshot, Store
 from rag.terms import indexed_terms, query_terms
 from rag.types import Document, Hit, StoredChunk
 
@@ -52,7 +52,7 @@ class SearchText:
 
 
 async def retrieve(
-    sought: SearchText,
+    searched: SearchText,
     store: Store,
     *,
     k: int,
@@ -64,8 +64,8 @@ async def retrieve(
     `plan.rerank` that the others found."""
     for _ in range(_TRIES):
         searcher = await store.searcher()
-        query = _query(sought, searcher.snapshot, where)
-        hits = await _search(sought.text, query, searcher, k, plan, rerankers)
+        query = _query(searched, searcher.snapshot, where)
+        hits = await _search(searched.text, query, searcher, k, plan, rerankers)
         now = await store.snapshot()
         if now is searcher.snapshot:
             break
@@ -97,8 +97,8 @@ async def _search(
         ordered, added = _ordered(lists, query, plan, k)
     chunks, documents = await passages.read(ordered[:k]), searcher.snapshot.by_id
     return [
-        _hit(chunk, place.row, score, lists, added, query, documents)
-        for chunk, (place, score) in zip(chunks, ordered, strict=False)
+        _hit(chunk, ref.row, score, lists, added, query, documents)
+        for chunk, (ref, score) in zip(chunks, ordered, strict=False)
     ]
 
 
@@ -107,17 +107,17 @@ class _Passages:
 
     def __init__(self, searcher: Searcher) -> None:
         self._searcher = searcher
-        self._known: dict[Place, StoredChunk] = {}
+        self._known: dict[ChunkRef, StoredChunk] = {}
 
-    async def read(self, ordered: Sequence[tuple[Place, float]]) -> list[StoredChunk]:
-        new = [place for place, _ in ordered if place not in self._known]
+    async def read(self, ordered: Sequence[tuple[ChunkRef, float]]) -> list[StoredChunk]:
+        new = [ref for ref, _ in ordered if ref not in self._known]
         self._known.update(zip(new, await self._searcher.read(new), strict=True))
-        return [self._known[place] for place, _ in ordered]
+        return [self._known[ref] for ref, _ in ordered]
 
 
 def _ordered(
     lists: Mapping[str, Sequence[Found]], query: Query, plan: RetrievalPlan, k: int
-) -> tuple[list[tuple[Place, float]], Gains]:
+) -> tuple[list[tuple[ChunkRef, float]], Gains]:
     """The lists as one, by the rules of the plan; and what each list added."""
     added = gains(lists, plan)
     ordered = fuse(lists, added)
@@ -130,37 +130,37 @@ def _ordered(
 
 async def _rerank(
     text: str,
-    candidates: Sequence[tuple[Place, float]],
+    candidates: Sequence[tuple[ChunkRef, float]],
     passages: _Passages,
     plan: RetrievalPlan,
     rerankers: Mapping[str, Reranker],
 ) -> dict[str, list[Found]]:
     """One more list by each reranker that has a weight."""
-    places = [place for place, _ in candidates]
+    refs = [ref for ref, _ in candidates]
     contents = [chunk.content for chunk in await passages.read(candidates)]
     return {
-        name: await reranked(text, places, contents, reranker)
+        name: await reranked(text, refs, contents, reranker)
         for name, reranker in rerankers.items()
         if name in plan.weights
     }
 
 
-def _query(sought: SearchText, snapshot: Snapshot, where: Filter) -> Query:
-    text, library = sought.text, _Library.of(snapshot)
+def _query(searched: SearchText, snapshot: Snapshot, where: Filter) -> Query:
+    text, library = searched.text, _Library.of(snapshot)
     titles, languages = library.titles, library.languages
     named = (titles if where.document_ids is None else titles.within(where.document_ids)).named_in(
         text
     )
     quoted = ["".join(match.groups(default="")) for match in _QUOTED.finditer(text)]
     return Query(
-        vector=sought.vector,
+        vector=searched.vector,
         terms=_terms(text, languages),
         where=where,
         named=Filter(named, where.pages) if named else None,
         glossary=(
             None
-            if sought.with_added is None
-            else (sought.with_added, _terms(sought.added, languages))
+            if searched.with_added is None
+            else (searched.with_added, _terms(searched.added, languages))
         ),
         phrases=tuple(tuple(indexed_terms(phrase, languages[0])) for phrase in quoted),
     )

@@ -38,7 +38,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SessionTurn:
     """A question and what became of it. `details` is whatever the answer's teller keeps of it."""
 
     id: int
@@ -128,10 +128,10 @@ class Sessions:
 
     # ── turns ─────────────────────────────────────────────────────────────────────────────────
 
-    async def turns(self, id_: str) -> list[Turn]:
+    async def turns(self, id_: str) -> list[SessionTurn]:
         """In order. Raises SessionNotFound."""
 
-        def work(db: orm.Session) -> list[Turn]:
+        def work(db: orm.Session) -> list[SessionTurn]:
             _found(db, id_)
             statement = sa.select(TurnRow).where(TurnRow.session_id == id_).order_by(TurnRow.id)
             return [_turn(row) for row in db.scalars(statement)]
@@ -218,9 +218,9 @@ def _session(row: SessionRow, turns: int) -> Session:
     return Session(row.id, row.title, row.collection, row.created_at, row.updated_at, turns)
 
 
-def _turn(row: TurnRow) -> Turn:
+def _turn(row: TurnRow) -> SessionTurn:
     state: TurnState = row.state  # type: ignore[assignment]
-    return Turn(row.id, row.question, row.text, state, row.details or {}, row.created_at)
+    return SessionTurn(row.id, row.question, row.text, state, row.details or {}, row.created_at)
 
 
 def _shortened(title: str) -> str:

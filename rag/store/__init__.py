@@ -7,14 +7,14 @@ chunks whose document has none. So a crash leaves rows that nobody sees and `rep
 """
 
 from rag.store.reader import Store
-from rag.store.search import Filter, Found, Place, Searcher, Snapshot
+from rag.store.search import ChunkRef, Filter, Found, Searcher, Snapshot
 from rag.store.writer import Addition, StoreWriter
 
 __all__ = [
     "Addition",
+    "ChunkRef",
     "Filter",
     "Found",
-    "Place",
     "Searcher",
     "Snapshot",
     "Store",

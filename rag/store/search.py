@@ -66,7 +66,7 @@ class Filter:
 
 
 # Tuples, because a question makes a thousand of them: a frozen class takes twice as long.
-class Place(NamedTuple):
+class ChunkRef(NamedTuple):
     """Which chunk it is and where it stands: enough to rank it, without its text.
 
     `row` is LanceDB's row id.
@@ -85,14 +85,14 @@ class Place(NamedTuple):
 class Found(NamedTuple):
     """A chunk from one list. `score`: cosine similarity, BM25 for full text, or a reranker's."""
 
-    place: Place
+    ref: ChunkRef
     score: float
 
 
 class Searcher:
     """The searches in the chunks of one moment: `Store.searcher` gives it.
 
-    A search tells places and scores alone, and `read` reads the few that are wanted in the end:
+    A search tells refs and scores alone, and `read` reads the few that are wanted in the end:
     hundreds of whole rows take longer to read than to find. Chunks without a document fall out.
     Compacting the table gives its rows other ids, so the table is held at one version.
     """
@@ -111,7 +111,7 @@ class Searcher:
         if self._indexes.quantised:  # its own distances are estimates, on another scale
             query = query.refine_factor(ceil(COMPARED / limit))
         near = await self._found(query, limit, where, "_distance")
-        return [Found(place, 1.0 - distance) for place, distance in near]
+        return [Found(ref, 1.0 - distance) for ref, distance in near]
 
     async def full_text(
         self, terms: Sequence[str], limit: int, where: Filter, *, distance: int = 0
@@ -143,7 +143,7 @@ class Searcher:
         query = self._chunks.query().nearest_to_text(match)
         found = await self._found(query, limit, where, "_score")
         # LanceDB gives equal scores in an order of chance: the same question, the same ranks.
-        return sorted(found, key=lambda item: (-item.score, item.place.row))
+        return sorted(found, key=lambda item: (-item.score, item.ref.row))
 
     async def _found(self, query: Any, limit: int, where: Filter, score: str) -> list[Found]:
         query = query.limit(limit)
@@ -151,23 +151,23 @@ class Searcher:
             query = query.where(condition)
         documents = self.snapshot.by_id
         found = [
-            Found(Place(row, *place), value)
-            for row, value, *place in await self._columns(query, (score,), _PLACE)
-            if place[0] in documents
+            Found(ChunkRef(row, *ref), value)
+            for row, value, *ref in await self._columns(query, (score,), _PLACE)
+            if ref[0] in documents
         ]
         self._searches += 1
         if self._searches == HELD_AFTER:
             self._holding = asyncio.create_task(self._hold())
         return found
 
-    async def read(self, places: Sequence[Place]) -> list[StoredChunk]:
-        """The chunks of these places, in their order."""
-        if not places:
+    async def read(self, refs: Sequence[ChunkRef]) -> list[StoredChunk]:
+        """The chunks of these refs, in their order."""
+        if not refs:
             return []
-        query = self._chunks.take_row_ids(sorted({place.row for place in places}))
+        query = self._chunks.take_row_ids(sorted({ref.row for ref in refs}))
         columns = await self._columns(query, ("text", "header"), _REST)
         read = {row: values for row, *values in columns}
-        return [_stored(place, *read[place.row]) for place in places]
+        return [_stored(ref, *read[ref.row]) for ref in refs]
 
     async def _columns(
         self, query: Any, names: Sequence[str], small: Sequence[str]
@@ -188,7 +188,7 @@ class Searcher:
 
 
 def _stored(
-    place: Place,
+    ref: ChunkRef,
     text: str,
     header: str,
     start: int,
@@ -198,14 +198,14 @@ def _stored(
     tokens: int,
 ) -> StoredChunk:
     return StoredChunk(
-        id=place.id,
-        document_id=place.document_id,
-        ordinal=place.ordinal,
+        id=ref.id,
+        document_id=ref.document_id,
+        ordinal=ref.ordinal,
         text=text,
         header=header,
         start=start,
         end=end,
-        first_page=place.first_page,
+        first_page=ref.first_page,
         last_page=last_page,
         kind=kind,
         tokens=tokens,

@@ -1,4 +1,4 @@
-"""A question and the passages it found, taken apart once for all signals of evidence.py."""
+"""A question and the passages it found, taken apart once for all signals of answerability.py."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class QuestionMatch:
     """`searched` is the question with what a follow-up carries over; `nearest` are the sentences
     that were embedded, nearest first."""
 
@@ -49,7 +49,7 @@ class Sought:
     nearest: tuple[Sentence, ...] = ()
 
     @classmethod
-    def of(cls, question: str, searched: str, hits: Sequence[Hit]) -> Sought:
+    def of(cls, question: str, searched: str, hits: Sequence[Hit]) -> QuestionMatch:
         """Without `nearest`."""
         first = tuple(hits[:DEPTH])
         asked = set(query_terms(searched))
@@ -70,16 +70,18 @@ class Sought:
         return sorted(self.sentences, key=lambda s: -self.share(s.terms))[:EMBEDDED]
 
 
-async def seek(question: str, searched: str, hits: Sequence[Hit], embedder: Embedder) -> Sought:
+async def match_question(
+    question: str, searched: str, hits: Sequence[Hit], embedder: Embedder
+) -> QuestionMatch:
     """With the nearest sentences. Raises EmbeddingError.
 
     A follow-up's cosines are to the mean of what was searched for and of the question alone:
     nearness to the carried words is no nearness to what is asked now.
     """
-    sought = await asyncio.to_thread(Sought.of, question, searched, hits)
-    chosen = await asyncio.to_thread(sought.candidates)
+    match = await asyncio.to_thread(QuestionMatch.of, question, searched, hits)
+    chosen = await asyncio.to_thread(match.candidates)
     if not chosen:
-        return sought
+        return match
     asked = dict.fromkeys((searched, question))
     vectors, *queries = await asyncio.gather(
         embedder.embed_documents([sentence.text for sentence in chosen]),
@@ -87,7 +89,7 @@ async def seek(question: str, searched: str, hits: Sequence[Hit], embedder: Embe
     )
     cosines = vectors @ np.mean(queries, axis=0)
     found = [replace(s, cosine=float(c)) for s, c in zip(chosen, cosines, strict=True)]
-    return replace(sought, nearest=tuple(sorted(found, key=lambda s: -s.cosine)))
+    return replace(match, nearest=tuple(sorted(found, key=lambda s: -s.cosine)))
 
 
 def _terms(text: str, hit: Hit) -> frozenset[str]:

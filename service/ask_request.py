@@ -1,4 +1,4 @@
-"""A question in its session: what came before goes in, what comes out is kept."""
+"""A request for an answer, in its session: what came before goes in, what comes out is kept."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from rag.answering import conversation as spoken
+from rag.answering.conversation import Conversation, Turn
 from rag.errors import RagError
 from rag.events import AnswerEvent, Delta, Done, Thought
 from rag.pipeline import Pipeline
-from rag.sessions.store import Turn, TurnState
+from rag.sessions.store import SessionTurn, TurnState
 from rag.verification.structured import sources_of
 from service.models_api import require_known
 from service.problems import problem_of
@@ -22,25 +22,25 @@ from service.wire import Wire
 
 
 @dataclass(slots=True)
-class Conversation:
+class AskRequest:
     """One question on its way through the pipeline."""
 
     state: State
     query: Query
     pipeline: Pipeline
     wire: Wire
-    earlier: spoken.Conversation
+    earlier: Conversation
     turn_id: int | None = None
 
     @classmethod
-    async def open(cls, state: State, query: Query) -> Conversation:
+    async def open(cls, state: State, query: Query) -> AskRequest:
         """Raises SessionNotFound, ModelNotFound."""
-        collection, earlier = query.collection, spoken.Conversation.of(query.messages)
+        collection, earlier = query.collection, Conversation.of(query.messages)
         if query.session_id is not None:
             session = await state.sessions.get(query.session_id)
             turns = await state.sessions.turns(query.session_id)
             kept = [turn for turn in turns if query.replaces is None or turn.id < query.replaces]
-            collection, earlier = collection or session.collection, _spoken(kept)
+            collection, earlier = collection or session.collection, _conversation_of(kept)
         await require_known(state, query.model)
         pipeline = state.pipeline(collection)
         return cls(state, query, pipeline, state.wire(pipeline.settings.collection), earlier)
@@ -107,12 +107,12 @@ AS_READ = "as_read"
 _NOT_KEPT = {"hits", "html", "session_id", "turn_id"}
 
 
-def _spoken(turns: Iterable[Turn]) -> spoken.Conversation:
+def _conversation_of(turns: Iterable[SessionTurn]) -> Conversation:
     """The answered turns of a session, as the model had them where that was kept."""
     answered = [turn for turn in turns if turn.state == "done" and turn.text]
-    return spoken.Conversation(
-        spoken.Turn.from_json(turn.details[AS_READ])
+    return Conversation(
+        Turn.from_json(turn.details[AS_READ])
         if AS_READ in turn.details
-        else spoken.Turn(turn.question, turn.question, turn.text)
+        else Turn(turn.question, turn.question, turn.text)
         for turn in answered
     )
