@@ -133,15 +133,6 @@ class ModelIn(_In):
 # ── answers ───────────────────────────────────────────────────────────────────────────────────
 
 
-class CoverageOut(_Out):
-    """How the pages were read; `empty` names those without any text."""
-
-    text: int
-    layout: int
-    ocr: int
-    empty: list[int]
-
-
 class DocumentOut(_Out):
     id: str
     name: str
@@ -153,28 +144,14 @@ class DocumentOut(_Out):
     pages: int
     chunks: int
     language: str
-    coverage: CoverageOut
+    coverage: types.Coverage
     metadata: dict[str, str]
     added_at: str
     warnings: tuple[str, ...] = Field(description="what could not be read of it")
 
 
-class ChunkOut(_Out):
-    id: str
-    document_id: str
-    ordinal: int
-    text: str
-    header: str
-    start: int
-    end: int
-    first_page: int
-    last_page: int
-    kind: types.BlockKind
-    tokens: int
-
-
 class HitOut(_Out):
-    chunk: ChunkOut
+    chunk: types.StoredChunk
     document: DocumentOut
     score: float
     ranks: dict[str, int]
@@ -207,13 +184,6 @@ class ClaimOut(_Out):
     note: str = Field("", description="what a reader is told where it is not cited")
 
 
-class FinishOut(_Out):
-    reason: Literal["stop", "length"]
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-
-
 class AnswerOut(_Out):
     question: str
     search_text: str
@@ -222,7 +192,7 @@ class AnswerOut(_Out):
     citations: list[CitationOut]
     hits: list[HitOut]
     refused: bool
-    finish: FinishOut | None
+    finish: types.Finish | None
     model: str
     fields: dict[str, tuple[int, ...]] | None = Field(
         None,

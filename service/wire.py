@@ -8,16 +8,7 @@ from urllib.parse import quote, urlencode
 from rag import types
 from rag.events import Retrieved
 from rag.verification.notes import note
-from service.schemas import (
-    AnswerOut,
-    ChunkOut,
-    CitationOut,
-    ClaimOut,
-    DocumentOut,
-    FinishOut,
-    HitOut,
-    SearchOut,
-)
+from service.schemas import AnswerOut, CitationOut, ClaimOut, DocumentOut, HitOut, SearchOut
 
 
 class Wire:
@@ -32,15 +23,8 @@ class Wire:
         return out if self.show_paths else out.model_copy(update={"path": Path(document.name)})
 
     def hit(self, hit: types.Hit) -> HitOut:
-        return HitOut(
-            chunk=ChunkOut.model_validate(hit.chunk),
-            document=self.document(hit.document),
-            score=hit.score,
-            ranks=dict(hit.ranks),
-            similarity=hit.similarity,
-            gains=dict(hit.gains),
-            header_words=hit.header_words,
-        )
+        out = HitOut.model_validate(hit)
+        return out.model_copy(update={"document": self.document(hit.document)})
 
     def search(self, found: Retrieved) -> SearchOut:
         hits = [self.hit(hit) for hit in found.hits]
@@ -64,7 +48,7 @@ class Wire:
             citations=[self.citation(citation) for citation in answer.citations],
             hits=[self.hit(hit) for hit in answer.hits],
             refused=answer.refused,
-            finish=FinishOut.model_validate(answer.finish) if answer.finish else None,
+            finish=answer.finish,
             model=answer.model,
         )
 
