@@ -46,7 +46,7 @@ class Check:
 def doctor(
     ctx: typer.Context,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Mend the index, and read again the files it needs.")
+        bool, typer.Option("--fix", help="Repair the index, and read again the files it needs.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -54,9 +54,9 @@ def doctor(
     context: Context = ctx.obj
 
     async def work(pipeline: Pipeline) -> list[Check]:
-        mended = [check async for check in _fix(pipeline, context)] if fix else []
+        repaired = [check async for check in _fix(pipeline, context)] if fix else []
         checks = [*_machine(pipeline.settings), *_models(pipeline.settings)]
-        return checks + [check async for check in _index(pipeline)] + mended
+        return checks + [check async for check in _index(pipeline)] + repaired
 
     checks = context.run(work)
     if as_json:
@@ -132,19 +132,19 @@ def _models(settings: Settings) -> Iterator[Check]:
 
 
 async def _fix(pipeline: Pipeline, context: Context) -> AsyncIterator[Check]:
-    """Mends what can be mended; yields what was."""
+    """Repairs what can be repaired; yields what was."""
     from rag import maintenance
     from rag.errors import IndexMissing
 
     view = IngestView(verbose=context.verbose)
     with view, suppress(IndexMissing):
-        async with aclosing(maintenance.fix(pipeline)) as events:
+        async with aclosing(maintenance.repair_index(pipeline)) as events:
             async for event in events:
-                if isinstance(event, maintenance.Mended):
+                if isinstance(event, maintenance.Repaired):
                     left = {fault.kind for fault in event.left}
                     for fault in event.found:
                         if fault.kind not in left:
-                            yield Check(fault.kind, "ok", f"mended: {fault.message}")
+                            yield Check(fault.kind, "ok", f"repaired: {fault.message}")
                 else:
                     view.show(event)
 

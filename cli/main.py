@@ -48,7 +48,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "collections": (collections.collections, "List the collections."),
     "models": (models.models, "List the models, and which are in use."),
     "config": (config.config, "Show the settings, and where each came from."),
-    "doctor": (doctor.doctor, "Look for what is missing or broken, and mend it."),
+    "doctor": (doctor.doctor, "Look for what is missing or broken, and repair it."),
     "watch": (upkeep.watch, "Keep the index in step with folders."),
     "tag": (upkeep.tag, "Name the present state, to ask it later."),
     "backup": (upkeep.backup, "Write the collection to one file."),

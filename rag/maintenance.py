@@ -1,4 +1,4 @@
-"""What keeps a collection in order: watching, checking and mending it, tags, another embedder.
+"""What keeps a collection in order: watching, checking and repairing it, tags, another embedder.
 
 Each is a few steps on a pipeline, under the writer's lock where it writes.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from rag.errors import PathNotFound
 from rag.events import IngestEvent
 from rag.store import StoreWriter
-from rag.store.checks import Fault, check, mend
+from rag.store.checks import Fault, check, repair
 from rag.store.lock import writer_lock
 from rag.store.manifest import read_manifest
 from rag.store.reembed import Reembedded, reembed
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
+class Repaired:
     """Last event of `fix`: what was wrong before and what still is."""
 
     found: tuple[Fault, ...]
     left: tuple[Fault, ...]
-    kind: Literal["mended"] = "mended"
+    kind: Literal["repaired"] = "repaired"
 
 
 async def faults(pipeline: Pipeline) -> list[Fault]:
@@ -40,23 +40,23 @@ async def faults(pipeline: Pipeline) -> list[Fault]:
     return await check(await pipeline.store())
 
 
-async def fix(pipeline: Pipeline) -> AsyncGenerator[IngestEvent | Mended]:
-    """Mend the index, and read again the files that it lacks something of; at last Mended.
+async def repair_index(pipeline: Pipeline) -> AsyncGenerator[IngestEvent | Repaired]:
+    """Repair the index, and read again the files that it lacks something of; at last Repaired.
 
     Pages without text are read again only where there is OCR. Raises IndexMissing, IndexLocked.
     """
     directory = pipeline.settings.collection_dir
-    read_manifest(directory)  # nothing to mend: say so, instead of making an empty collection
+    read_manifest(directory)  # nothing to repair: say so, instead of making an empty collection
     with writer_lock(directory):
         store, embedder = await pipeline.writer()
         found = await check(store)
-        mendable = [f for f in found if f.kind != "blank-pages" or _has_ocr(pipeline)]
-        again = await mend(store, mendable, embedder)
+        repairable = [f for f in found if f.kind != "blank-pages" or _has_ocr(pipeline)]
+        again = await repair(store, repairable, embedder)
     if again:
         async with aclosing(pipeline.ingest(again, reread=True)) as events:
             async for event in events:
                 yield event
-    yield Mended(tuple(found), tuple(await faults(pipeline)))
+    yield Repaired(tuple(found), tuple(await faults(pipeline)))
 
 
 def _has_ocr(pipeline: Pipeline) -> bool:

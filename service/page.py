@@ -63,7 +63,7 @@ async def login(body: Login, request: Request, state: Service) -> Response:
     return response
 
 
-# Asked for again each time, answered with 304s by nobody: they are small, and must fit the server.
+# Browsers ask again each time: a page must not run the scripts of an earlier version.
 _CACHED = {"Cache-Control": "no-cache"}
 
 

@@ -101,7 +101,7 @@ def test_doctor_names_faults_and_fix_mends_them(rag: Rag, home: Path) -> None:
     assert "read them again" in checks["incomplete"]["hint"]
     fixed = rag("doctor", "--fix")
     assert fixed.exit_code == Code.OK, fixed.output
-    assert "mended: 1 documents lack chunks or pages" in fixed.stdout
+    assert "repaired: 1 documents lack chunks or pages" in fixed.stdout
     found = rag("search", "heron in shallow water", "--json")
     assert "heron" in json.loads(found.stdout.splitlines()[0])["chunk"]["text"]
     assert names(rag("list", "--json")) == {"heron.pdf", "stork.pdf"}

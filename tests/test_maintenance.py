@@ -1,4 +1,4 @@
-"""Faults of an index: each one injected, found and mended; tags; a change of the embedder."""
+"""Faults of an index: each one injected, found and repaired; tags; a change of the embedder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from store_factory import EVERYTHING, addition, dense, full_text, unit
 
 from rag.errors import IndexMissing, InvalidName
 from rag.store import Addition, Filter, Store, StoreWriter
-from rag.store.checks import check, mend
+from rag.store.checks import check, repair
 from rag.store.connection import one_of
 from rag.store.indexes import PARTS, ROWS_A_PARTITION, index_chunks
 from rag.store.reembed import reembed
@@ -66,7 +66,7 @@ async def test_chunks_that_full_text_misses(
     await store.commit([await make(tmp_path / "files", "birds", embedder)])
     faults = await check(store)
     assert [fault.kind for fault in faults] == ["full-text"]
-    await mend(store, faults, embedder)
+    await repair(store, faults, embedder)
     assert await kinds(store) == []
     del TEXTS["birds"]
 
@@ -75,7 +75,7 @@ async def test_chunks_without_a_document(store: StoreWriter, embedder: FakeEmbed
     await store._documents.delete(one_of("id", ["id-cats"]))
     faults = await check(store)
     assert [(fault.kind, fault.items) for fault in faults] == [("orphans", ("id-cats",))]
-    await mend(store, faults, embedder)
+    await repair(store, faults, embedder)
     assert await kinds(store) == []
     assert await store.count_chunks() == 1
 
@@ -86,7 +86,7 @@ async def test_a_document_without_its_chunks_must_be_ingested_again(
     await store.chunks_table.delete(one_of("id", ["id-cats:00001"]))
     faults = await check(store)
     assert [fault.kind for fault in faults] == ["incomplete"]
-    assert await mend(store, faults, embedder) == [tmp_path / "files" / "cats"]
+    assert await repair(store, faults, embedder) == [tmp_path / "files" / "cats"]
     assert len((await store.snapshot()).by_path) == 2, "it stays until it was read again"
 
 
@@ -115,7 +115,7 @@ async def test_doubled_chunks(store: StoreWriter, embedder: FakeEmbedder) -> Non
     await store.optimize()
     faults = await check(store)
     assert [(fault.kind, fault.items) for fault in faults] == [("duplicates", ("id-cats:00000",))]
-    await mend(store, faults, embedder)
+    await repair(store, faults, embedder)
     assert await kinds(store) == []
     assert await store.count_chunks() == 3
 
@@ -135,7 +135,7 @@ async def test_broken_vectors_are_embedded_again(
     await store.optimize()
     faults = await check(store)
     assert [(fault.kind, fault.items) for fault in faults] == [("vectors", ("id-dogs:00000",))]
-    await mend(store, faults, embedder)
+    await repair(store, faults, embedder)
     assert await kinds(store) == []
     after = (await store.vectors(["id-dogs"]))["dogs\ndogs bark at night"]
     np.testing.assert_allclose(after, before, atol=1e-6)
@@ -147,11 +147,11 @@ async def test_a_deleted_file_leaves_the_index_but_an_unmounted_disk_does_not(
     (tmp_path / "files").rename(tmp_path / "unmounted")
     faults = await check(store)
     assert [fault.kind for fault in faults] == ["missing-source"]
-    await mend(store, faults, embedder)
+    await repair(store, faults, embedder)
     assert len((await store.snapshot()).by_path) == 2
     (tmp_path / "unmounted").rename(tmp_path / "files")
     (tmp_path / "files" / "cats").unlink()
-    await mend(store, await check(store), embedder)
+    await repair(store, await check(store), embedder)
     assert [path.name for path in (await store.snapshot()).by_path] == ["dogs"]
     assert await kinds(store) == []
 
@@ -167,7 +167,7 @@ async def test_blank_pages_are_named(
     assert [(f.kind, f.items) for f in faults] == [
         ("blank-pages", (str(tmp_path / "files" / "dogs"),))
     ]
-    assert await mend(store, faults, embedder) == [tmp_path / "files" / "dogs"]
+    assert await repair(store, faults, embedder) == [tmp_path / "files" / "dogs"]
 
 
 # ── tags ──────────────────────────────────────────────────────────────────────────────────────

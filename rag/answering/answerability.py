@@ -49,8 +49,8 @@ def sentence_similarity(match: QuestionMatch) -> float:
 
 
 def names_held(match: QuestionMatch) -> float:
-    """The share of the names and numbers that the passages hold, of those searched for or of the
-    question's own, whichever is less; 1 without any."""
+    """The share of the question's names and numbers that the passages hold; of a follow-up the
+    lower of that and the share of the search text's. 1 without any."""
     text = " ".join(h.chunk.content for h in match.hits[:DEPTH])
     return min(_names_held(asked, text) for asked in {match.searched, match.question})
 

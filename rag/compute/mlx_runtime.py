@@ -92,7 +92,8 @@ def one_blas_thread() -> Iterator[None]:
 
 
 class _Streams:
-    """Lives in a thread's local storage, so it goes when the thread ends, and on that thread."""
+    """Clears a thread's MLX streams. It is held in thread-local storage, so that Python deletes it
+    on that thread when the thread ends."""
 
     def __del__(self) -> None:
         import mlx.core as mx

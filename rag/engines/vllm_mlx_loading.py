@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 # What `load` needs, for those who would import it in steps.
 LIBRARIES = ("transformers", "mlx_lm", "vllm_mlx.engine_core")
-# Tokens that two prompts must begin alike with for the second to have them from the cache. The 128
-# of vllm-mlx, which its SchedulerConfig cannot change, are more than our instructions, which begin
-# every prompt.
+# The shortest common prefix, in tokens, that the cache reuses. vllm-mlx's own limit of 128, which
+# its SchedulerConfig cannot change, is longer than the instructions that every prompt begins with.
 _SHARED_TOKENS = 32
 # mlx-lm 0.32.2 adds a mask of another rank to Gemma 2's scores: a batch fails.
 _ONE_AT_A_TIME = ("gemma2",)
@@ -65,7 +64,7 @@ def import_library(name: str) -> None:
 
 
 def _bind_for_text() -> None:
-    """Let a first step not import mlx_vlm (0.2 s) to tell that of the stream too."""
+    """Bind vllm-mlx's streams for text models alone: binding mlx_vlm's would import it (0.2 s)."""
     from vllm_mlx import engine_core
     from vllm_mlx.mlx_streams import bind_generation_streams
 

@@ -103,7 +103,7 @@ async def _search(
 
 
 class _Passages:
-    """Reads each chunk of a search once: those that end first are mostly the first of before."""
+    """Reads each chunk of a search once: the best after reranking were mostly the best before."""
 
     def __init__(self, searcher: Searcher) -> None:
         self._searcher = searcher

@@ -1,4 +1,4 @@
-"""What can be wrong with an index, how to see it and how to mend it: `rag doctor`."""
+"""What can be wrong with an index, how to see it and how to repair it: `rag doctor`."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _fault(kind: FaultKind, items: Iterable[str], message: str, remedy: str) -> 
         yield Fault(kind, message.format(len(found)), found, remedy)
 
 
-async def mend(store: StoreWriter, faults: Sequence[Fault], embedder: Embedder) -> list[Path]:
+async def repair(store: StoreWriter, faults: Sequence[Fault], embedder: Embedder) -> list[Path]:
     """Repair what can be repaired here. Returns the files that must be read again for the rest
     (`Pipeline.ingest(…, reread=True)`): what the index has of them stays until then.
 
@@ -156,5 +156,5 @@ async def _embed_again(store: StoreWriter, ids: Sequence[str], embedder: Embedde
         contents = [f"{h}\n{t}" if h else t for h, t in zip(headers, texts, strict=True)]
         vectors = await embedder.embed_documents(contents)
         async with translated():
-            mended = with_vectors(rows, vectors, await store.chunks_table.schema())
-            await store.chunks_table.merge_insert("id").when_matched_update_all().execute(mended)
+            repaired = with_vectors(rows, vectors, await store.chunks_table.schema())
+            await store.chunks_table.merge_insert("id").when_matched_update_all().execute(repaired)

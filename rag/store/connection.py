@@ -49,7 +49,8 @@ def library() -> Any:
     return lancedb
 
 
-# Nothing that is imported calls `library`, so who waits here holds no lock of the import system.
+# No module calls `library` while it is imported: a thread that waits here holds no import lock, so
+# that the two locks cannot wait for each other.
 _importing = threading.Lock()
 
 
