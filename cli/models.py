@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,20 +14,27 @@ from cli.render import print_json
 from cli.terminal import one_line, out, print_table, say, size, table
 
 if TYPE_CHECKING:
+    from rag.config import Settings
     from rag.models.registry import ModelRow
 
 
 class Action(StrEnum):
     GET = "get"
+    ADD = "add"
 
 
 def models(
     ctx: typer.Context,
-    action: Annotated[Action | None, typer.Argument(help="get downloads one, or goes on.")] = None,
-    name: Annotated[str | None, typer.Argument(help="A hub id, as owner/name.")] = None,
+    action: Annotated[
+        Action | None, typer.Argument(help="get a model of the hub, add a GGUF file.")
+    ] = None,
+    name: Annotated[str | None, typer.Argument(help="A hub id, as owner/name; or a file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the models on this machine, which are in use, and why; or get one.
+    """List the models on this machine, which are in use, and why; or bring one.
+
+    get downloads, and goes on where it broke off. add makes a GGUF file ready, which --model FILE
+    does, too.
 
     "needs" is the memory that one answer takes, with "!" where this machine has less. "tried" are
     families whose shape was tried with this release.
@@ -38,7 +46,7 @@ def models(
     if action is not None:
         if name is None:
             raise typer.BadParameter(f"{action} wants a model's name")
-        say(f"{name} is at {fetch(name, say)}")
+        say(f"{name} is at {fetch(name, say) if action == Action.GET else _added(name, settings)}")
         return
     rows = list_models(settings)
     if as_json:
@@ -50,6 +58,21 @@ def models(
         say(f"Answers come from the server at {settings.engine_url}.")
     if any(row.used and row.state == "missing" for row in rows):
         say("hint: a missing model that is named is downloaded when it is first used")
+
+
+def _added(name: str, settings: Settings) -> Path:
+    from rag.compute.mlx_runtime import MLXThread
+    from rag.errors import ModelNotFound
+    from rag.models.registry import import_file
+
+    file = Path(name).expanduser()
+    if not file.is_file():
+        raise ModelNotFound(f"there is no file {name}", hint="Name a *.gguf file.")
+    thread = MLXThread()
+    try:
+        return thread.executor.submit(import_file, file, settings, say).result().folder
+    finally:
+        thread.close()
 
 
 def _print(rows: list[ModelRow]) -> None:

@@ -67,9 +67,7 @@ async def test_a_file_that_is_no_gguf_leaves_nothing_behind(
     file = tmp_path / "broken.gguf"
     file.write_bytes(b"GGUF" + bytes(100))
     with pytest.raises(ModelLoadFailed) as caught:
-        await mlx_thread.run(
-            gguf.import_gguf, file, tmp_path / "models" / "broken", dtype="float32"
-        )
+        await mlx_thread.run(gguf.import_gguf, file, tmp_path / "models" / "broken", form="float32")
     assert caught.value.hint
     assert list((tmp_path / "models").iterdir()) == []
 

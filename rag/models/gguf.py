@@ -1,7 +1,7 @@
-"""A GGUF file made into a folder that mlx-lm loads.
+"""A GGUF file made into a folder that mlx-lm loads, once.
 
-Only what the bundled chat model needs: llama architecture, byte-level BPE vocabulary, and the
-quantisations that MLX reads itself (Q4_0, Q4_1, Q8_0, F16, F32).
+Llama, Qwen2 and Qwen3 (dense) in every quantisation that the package `gguf` reads, the K-quants
+among them, with a byte-level BPE vocabulary.
 """
 
 from __future__ import annotations
@@ -10,25 +10,31 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from rag.errors import ModelLoadFailed
+from rag.models.gguf_tokenizer import tokenizer, tokenizer_config
 
 if TYPE_CHECKING:
     import mlx.core as mx
-    from tokenizers import Tokenizer
+    import numpy as np
+    import numpy.typing as npt
 
 Metadata = Mapping[str, Any]
+Form = Literal["float32", "float16", "8bit"]
 
-_GROUP = 32  # weights that share a scale, in every quantisation that MLX reads from GGUF
-_CONTROL, _USER_DEFINED = 3, 4  # llama.cpp's token types
 _STALE_S = 3600.0
+_SHARD = 1 << 30  # bytes of a file of weights, and so of what is in memory at once
+_GROUP = 64  # weights that share a scale
+_FAMILIES = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
 _NAMES = {
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",
     "attn_v": "self_attn.v_proj",
+    "attn_q_norm": "self_attn.q_norm",
+    "attn_k_norm": "self_attn.k_norm",
     "attn_output": "self_attn.o_proj",
     "ffn_gate": "mlp.gate_proj",
     "ffn_up": "mlp.up_proj",
@@ -38,22 +44,24 @@ _NAMES = {
 }
 
 
-def import_gguf(file: Path, folder: Path, *, dtype: Literal["float32", "float16"]) -> None:
+def import_gguf(
+    file: Path, folder: Path, *, form: Form, notify: Callable[[str], None] = lambda _: None
+) -> None:
     """Write `folder` (config, weights, tokenizer) from `file`; it is there whole or not at all.
 
     Two processes may do so at once: the first to finish wins, the other throws its copy away.
-    Runs MLX, so call it on the MLX thread. Raises ModelLoadFailed.
+    `notify` is told how far it is. Runs MLX, so call it on the MLX thread. Raises ModelLoadFailed.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
     unfinished = Path(tempfile.mkdtemp(prefix=".import-", dir=folder.parent))
     try:
-        _write(file, unfinished, dtype)
+        _write(file, unfinished, form, notify)
         _move(unfinished, folder)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise ModelLoadFailed(
             f"cannot import {file.name} into {folder.parent}: {error}",
-            hint="Check the free space (0.6 GB), or name another model with --model.",
+            hint="Check the file and the free space, or name a model in MLX's form.",
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -74,18 +82,24 @@ def _sweep(parent: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _write(file: Path, folder: Path, dtype: Literal["float32", "float16"]) -> None:
-    import mlx.core as mx
+def _write(file: Path, folder: Path, form: Form, notify: Callable[[str], None]) -> None:
+    import gguf
 
-    # MLX's types do not say that with return_metadata a pair comes back.
-    tensors, metadata = cast(Any, mx.load(str(file), format="gguf", return_metadata=True))
-    if metadata["general.architecture"] != "llama" or metadata["tokenizer.ggml.model"] != "gpt2":
-        raise ValueError("only llama models with a byte-level BPE vocabulary are understood")
-    weights = _weights(tensors, metadata, getattr(mx, dtype))
-    mx.save_safetensors(str(folder / "model.safetensors"), weights, {"format": "mlx"})
-    _tokenizer(metadata).save(str(folder / "tokenizer.json"))
-    _write_json(folder / "tokenizer_config.json", _tokenizer_config(metadata))
-    _write_json(folder / "config.json", _config(metadata, "lm_head.weight" in weights, dtype))
+    reader = gguf.GGUFReader(file)
+    metadata = {name: field.contents() for name, field in reader.fields.items()}
+    family = str(metadata["general.architecture"])
+    if family not in _FAMILIES:
+        raise ValueError(f"its architecture is {family}, not one of {', '.join(_FAMILIES)}")
+    names = {tensor.name for tensor in reader.tensors}
+    config = _config(metadata, family, form, own_head="output.weight" in names)
+    factors = next((t for t in reader.tensors if t.name == "rope_freqs.weight"), None)
+    if factors is not None:
+        config["rope_scaling"] = _rope_scaling(config, _dequantised(factors))
+    _write_json(folder / "config.json", config)
+    tokenizer(metadata).save(str(folder / "tokenizer.json"))
+    context = int(metadata[f"{family}.context_length"])
+    _write_json(folder / "tokenizer_config.json", tokenizer_config(metadata, context))
+    _write_weights(reader.tensors, metadata, folder, form, notify)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -95,45 +109,66 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 # ── weights ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _weights(tensors: dict[str, mx.array], metadata: Metadata, dtype: mx.Dtype) -> dict[str, Any]:
-    heads = {
-        "attn_q": int(metadata["llama.attention.head_count"]),
-        "attn_k": int(metadata["llama.attention.head_count_kv"]),
-    }
-    weights = {}
-    for name in tensors:
-        if not name.endswith(".weight"):  # scales and biases go with their weight
-            continue
-        stem = name.removesuffix(".weight")
-        tensor = _dequantised(tensors, stem)
-        kind = stem.rsplit(".", 1)[-1]
-        if kind in heads:
-            tensor = _rows_in_order(tensor, heads[kind])
-        weights[f"{_renamed(stem)}.weight"] = tensor.astype(dtype)
-    return weights
-
-
-def _dequantised(tensors: dict[str, mx.array], stem: str) -> mx.array:
+def _write_weights(
+    tensors: Sequence[Any],
+    metadata: Metadata,
+    folder: Path,
+    form: Form,
+    notify: Callable[[str], None],
+) -> None:
+    """In files of at most a gigabyte or so, each written before the next is begun."""
     import mlx.core as mx
 
-    weight, scales = tensors[f"{stem}.weight"], tensors.get(f"{stem}.scales")
-    if scales is None:
-        return weight
-    bits = weight.shape[-1] * 32 // (scales.shape[-1] * _GROUP)  # weights are packed in uint32
-    return mx.dequantize(
-        weight,
-        scales.astype(mx.float32),
-        tensors[f"{stem}.biases"].astype(mx.float32),
-        group_size=_GROUP,
-        bits=bits,
-    )
+    shard: dict[str, Any] = {}
+    files = told = 0
+    for number, tensor in enumerate(tensors, start=1):
+        if tensor.name != "rope_freqs.weight":
+            shard.update(_weights(tensor, metadata, form))
+        last = number == len(tensors)
+        if last or sum(array.nbytes for array in shard.values()) > _SHARD:
+            files += 1
+            mx.save_safetensors(str(folder / f"model-{files:05}.safetensors"), shard, _MLX)
+            shard = {}
+        percent = 100 * number // len(tensors)
+        if percent >= told + 20 and not last:
+            told = percent
+            notify(f"Importing: {percent}%")
+
+
+_MLX = {"format": "mlx"}
+
+
+def _weights(tensor: Any, metadata: Metadata, form: Form) -> dict[str, Any]:
+    """One of the file's tensors under mlx-lm's names."""
+    import mlx.core as mx
+
+    stem, _, ending = tensor.name.rpartition(".")
+    array = mx.array(_dequantised(tensor))
+    kind = stem.rsplit(".", 1)[-1]
+    if metadata["general.architecture"] == "llama" and kind in ("attn_q", "attn_k"):
+        heads = "head_count" if kind == "attn_q" else "head_count_kv"
+        array = _rows_in_order(array, int(metadata[f"llama.attention.{heads}"]))
+    name = _renamed(stem)
+    if form != "8bit" or array.ndim == 1 or array.shape[-1] % _GROUP:
+        dtype = mx.float32 if form == "float32" else mx.float16
+        return {f"{name}.{ending}": array.astype(dtype)}
+    weight, scales, biases = mx.quantize(array.astype(mx.float16), group_size=_GROUP, bits=8)
+    return {f"{name}.weight": weight, f"{name}.scales": scales, f"{name}.biases": biases}
+
+
+def _dequantised(tensor: Any) -> npt.NDArray[np.float32]:
+    """In float32, (rows, columns)."""
+    import gguf
+
+    found: npt.NDArray[np.float32] = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+    return found.reshape([int(size) for size in reversed(tensor.shape)])
 
 
 def _rows_in_order(weight: mx.array, heads: int) -> mx.array:
     """llama.cpp interleaves the two halves of each head for its rotary embedding: undo it."""
-    rows, columns = weight.shape
-    halves = weight.reshape(heads, rows // heads // 2, 2, columns)
-    return halves.swapaxes(1, 2).reshape(rows, columns)
+    rows = weight.shape[0]
+    halves = weight.reshape(heads, rows // heads // 2, 2, *weight.shape[1:])
+    return halves.swapaxes(1, 2).reshape(weight.shape)
 
 
 def _renamed(stem: str) -> str:
@@ -145,63 +180,56 @@ def _renamed(stem: str) -> str:
     return f"model.layers.{layer}.{_NAMES[kind]}"
 
 
-def _config(metadata: Metadata, own_head: bool, dtype: str) -> dict[str, Any]:
-    return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "torch_dtype": dtype,
-        "hidden_size": int(metadata["llama.embedding_length"]),
-        "num_hidden_layers": int(metadata["llama.block_count"]),
-        "intermediate_size": int(metadata["llama.feed_forward_length"]),
-        "num_attention_heads": int(metadata["llama.attention.head_count"]),
-        "num_key_value_heads": int(metadata["llama.attention.head_count_kv"]),
-        "max_position_embeddings": int(metadata["llama.context_length"]),
-        "rms_norm_eps": float(metadata["llama.attention.layer_norm_rms_epsilon"]),
-        "rope_theta": float(metadata["llama.rope.freq_base"]),
+def _config(metadata: Metadata, family: str, form: Form, *, own_head: bool) -> dict[str, Any]:
+    def told(name: str) -> Any:
+        return metadata[f"{family}.{name}"]
+
+    heads = int(told("attention.head_count"))
+    size = int(metadata.get(f"{family}.attention.key_length") or told("embedding_length") // heads)
+    ends = {int(metadata[key]) for key in _ENDS if key in metadata}
+    config = {
+        "architectures": [_FAMILIES[family]],
+        "model_type": family,
+        "torch_dtype": "float32" if form == "float32" else "float16",
+        "hidden_size": int(told("embedding_length")),
+        "num_hidden_layers": int(told("block_count")),
+        "intermediate_size": int(told("feed_forward_length")),
+        "num_attention_heads": heads,
+        "num_key_value_heads": int(told("attention.head_count_kv")),
+        "head_dim": size,
+        "max_position_embeddings": int(told("context_length")),
+        "rms_norm_eps": float(told("attention.layer_norm_rms_epsilon")),
+        "rope_theta": float(metadata.get(f"{family}.rope.freq_base", 10000.0)),
         "vocab_size": len(metadata["tokenizer.ggml.tokens"]),
         "tie_word_embeddings": not own_head,
-        "bos_token_id": int(metadata["tokenizer.ggml.bos_token_id"]),
-        "eos_token_id": int(metadata["tokenizer.ggml.eos_token_id"]),
+        "eos_token_id": sorted(ends),
     }
+    if form == "8bit":
+        config["quantization"] = {"group_size": _GROUP, "bits": 8}
+    return config
 
 
-# ── tokenizer ─────────────────────────────────────────────────────────────────────────────────
+_ENDS = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
 
 
-def _tokenizer(metadata: Metadata) -> Tokenizer:
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+def _rope_scaling(
+    config: Mapping[str, Any], factors: npt.NDArray[np.float32]
+) -> dict[str, float | str]:
+    """Llama 3's: a GGUF has what came of it, one factor for each pair of a head. Raises ValueError
+    for factors that do not come of it."""
+    import numpy as np
 
-    if metadata["tokenizer.ggml.pre"] != "smollm":
-        raise ValueError(f"unknown pre-tokenizer {metadata['tokenizer.ggml.pre']!r}")
-    tokens: list[str] = metadata["tokenizer.ggml.tokens"]
-    merges = [tuple(merge.split(" ", 1)) for merge in metadata["tokenizer.ggml.merges"]]
-    tokenizer = Tokenizer(models.BPE({text: id for id, text in enumerate(tokens)}, merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    for text, kind in zip(tokens, metadata["tokenizer.ggml.token_type"].tolist(), strict=True):
-        if kind in (_CONTROL, _USER_DEFINED):
-            added = AddedToken(text, special=kind == _CONTROL, normalized=False)
-            tokenizer.add_special_tokens([added])
-    return tokenizer
-
-
-def _tokenizer_config(metadata: Metadata) -> dict[str, Any]:
-    tokens = metadata["tokenizer.ggml.tokens"]
-    named = {
-        f"{role}_token": tokens[int(metadata[f"tokenizer.ggml.{key}_token_id"])]
-        for role, key in {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}.items()
-        if f"tokenizer.ggml.{key}_token_id" in metadata
+    found: dict[str, float | str] = {
+        "rope_type": "llama3",
+        "factor": float(factors.max()),
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
     }
-    return {
-        **named,
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "add_bos_token": bool(metadata["tokenizer.ggml.add_bos_token"]),
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": int(metadata["llama.context_length"]),
-        "chat_template": metadata["tokenizer.chat_template"],
-    }
+    size, base = config["head_dim"], config["rope_theta"]
+    lengths = 2 * np.pi * base ** (np.arange(0, size, 2) / size)
+    smooth = np.clip((8192 / lengths - 1.0) / 3.0, 0.0, 1.0)
+    expected = 1 / ((1 - smooth) / factors.max() + smooth)
+    if not np.allclose(expected, factors, rtol=1e-3):
+        raise ValueError("its positions are scaled in a way that is not known")
+    return found

