@@ -12,9 +12,10 @@ from rag.errors import DamagedFile, UnsupportedFile
 from rag.readers.base import Format, is_text
 from rag.readers.pdf import PDF
 from rag.readers.reflowable import MARKUP, MOBI, OFFICE
+from rag.readers.spreadsheet import XLSX
 from rag.readers.text import MARKDOWN, PLAIN
 
-FORMATS: Final[tuple[Format, ...]] = (PDF, OFFICE, MARKUP, MOBI, MARKDOWN, PLAIN)
+FORMATS: Final[tuple[Format, ...]] = (PDF, OFFICE, XLSX, MARKUP, MOBI, MARKDOWN, PLAIN)
 # Suffixes of the files that a folder walk takes up.
 SUFFIXES: Final = frozenset().union(*(format_.suffixes for format_ in FORMATS))
 

@@ -16,7 +16,7 @@ def _is_mobi(head: bytes) -> bool:
 
 OFFICE = Format(
     "office file or e-book",
-    frozenset({".docx", ".pptx", ".xlsx", ".epub", ".xps", ".oxps"}),
+    frozenset({".docx", ".pptx", ".epub", ".xps", ".oxps"}),
     _is_zip,
     read_pdf,
     drawable=True,
