@@ -20,6 +20,7 @@ BENCHMARKS = {
     "retrieval": ("retrieval", "quality and time of each list and rule"),
     "scale": ("scale", "search against corpus size"),
     "answers": ("answers", "how good answers are, what chats and whole documents cost"),
+    "quotes": ("quotes", "answers in the passages' own sentences, without a model"),
     "refusal": ("refusal", "refusing before a word is written"),
     "support": ("support", "labelled claims: what is cited, what is caught"),
     "support-threshold": ("support_threshold", "the share of words that supports a sentence"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.answer import show_answer, show_fields
-from cli.ask_options import Schema, Whole, read_schema
+from cli.ask_options import Quotes, Schema, Whole, read_schema
 from cli.context import Context
 from cli.edge import Code
 from cli.options import (
@@ -53,6 +53,7 @@ def ask(
     temperature: Temperature = None,
     whole: Whole = None,
     schema: Schema = None,
+    quotes: Quotes = None,
     as_of: AsOf = None,
     local: Local = False,
     as_json: AsJson = False,
@@ -72,6 +73,7 @@ def ask(
             temperature=temperature,
             whole=whole,
             schema=fits,
+            quotes=quotes,
         )
         events = backend.ask(
             asked, scope=scope(documents, pages, where, since, until), options=options

@@ -25,6 +25,14 @@ Schema = Annotated[
         help="Answer in JSON that fits this JSON Schema, with the citations of each field.",
     ),
 ]
+Quotes = Annotated[
+    bool | None,
+    typer.Option(
+        "--quotes/--no-quotes",
+        help="Answer with the one to three sentences that answer best, each with its page. No"
+        " language model runs.",
+    ),
+]
 
 
 def read_schema(file: Path | None) -> dict[str, Any] | None:

@@ -112,6 +112,9 @@ class Settings(BaseSettings):
     refusal_threshold: float = Field(
         0.1, ge=0, le=1, description="refuse where an answer is less likely than this; 0: never"
     )
+    quotes: bool = Field(
+        False, description="answer with the sentences that answer best; no chat model is asked"
+    )
     max_tokens: int = Field(512, ge=1, description="an answer's limit, in chat-model tokens")
     thinking: Literal["off", "low", "medium", "high"] = Field(
         "off", description="how much the model thinks first, where its template leaves the choice"

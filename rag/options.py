@@ -76,7 +76,8 @@ class AskOptions:
 
     `whole` reads the documents of the scope from the first page to the last; None does so where
     the question asks for it ("summarise …"), and False never. With a JSON `schema` the answer is
-    JSON that fits it, with its citations beside each field.
+    JSON that fits it, with its citations beside each field. With `quotes` no model is asked: the
+    answer is the one to three sentences of the passages that answer best.
     """
 
     k: int | None = None
@@ -85,3 +86,4 @@ class AskOptions:
     model: str | None = None
     whole: bool | None = None
     schema: Mapping[str, object] | None = None
+    quotes: bool | None = None

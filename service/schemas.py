@@ -97,6 +97,12 @@ class Query(Search):
         description="a JSON Schema: the answer's text is JSON that fits it, its claims the fields",
         examples=[_SCHEMA],
     )
+    quotes: bool | None = Field(
+        None,
+        description="no model is asked: the answer is the sentences that answer best; null: the"
+        " setting",
+        examples=[None],
+    )
     stream: bool = Field(False, description="server-sent events instead of one JSON document")
     render: bool = Field(False, description="add the answer as HTML, safe to show")
 
@@ -109,6 +115,7 @@ class Query(Search):
             self.model,
             self.whole,
             self.answer_schema,
+            self.quotes,
         )
 
 

@@ -140,12 +140,22 @@ async def test_an_unsupported_answer_to_an_unlikely_question_is_taken_back(
     settings: Settings,
 ) -> None:
     engine = FakeEngine("The pope is Otto the Ninth of Lower Saxony.")
-    never = settings.model_copy(update={"refusal_threshold": 0.0})
-    async with pipeline_over(never, engine, PAGES, embedder=FITTED_TO) as pipeline:
+    hardly = settings.model_copy(update={"refusal_threshold": 0.001})
+    async with pipeline_over(hardly, engine, PAGES, embedder=FITTED_TO) as pipeline:
         _, done = await events_of(pipeline, "Who is the pope?")
     assert len(engine.calls) == 1
     assert done.answer.refused
     assert "Otto" not in done.answer.text
+    assert "What came nearest" in done.answer.text
+
+
+async def test_a_threshold_of_0_neither_refuses_nor_takes_back(settings: Settings) -> None:
+    engine = FakeEngine("The pope is Otto the Ninth of Lower Saxony.")
+    never = settings.model_copy(update={"refusal_threshold": 0.0})
+    async with pipeline_over(never, engine, PAGES, embedder=FITTED_TO) as pipeline:
+        _, done = await events_of(pipeline, "Who is the pope?")
+    assert not done.answer.refused
+    assert done.answer.text == "The pope is Otto the Ninth of Lower Saxony."
 
 
 async def test_a_model_that_the_rule_was_not_fitted_to_refuses_nothing_unasked(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from rag.answering.answerability import Answerability, estimate_answerability
+from rag.answering.best_quotes import best_quotes, quotes_text
 from rag.answering.conversation import Conversation, Turn
 from rag.answering.full_document import is_broad, is_list
 from rag.answering.map_reduce import PART_TOKENS, Pages, Reading, Texts, reduced
@@ -24,6 +25,7 @@ from rag.types import Answer, Document, Finish, Hit, Page, Piece
 from rag.verification.ground import Grounded, ground
 from rag.verification.structured import ground_fields, instruction
 
+T = TypeVar("T")
 # Prompts on a CPU host are read at some 700 tokens a second, and the starter model loses its way
 # among many passages: it answered the demo's questions right from three, one of them wrong from
 # eight.
@@ -67,10 +69,8 @@ class Answering:
         thinks first, then Delta…, then Done; the conversation has one turn more then."""
         yield retrieved
         answerability = await self._answerability(retrieved, options)
-        something = bool(retrieved.hits or options.whole)
-        if not something or answerability.likely < self.settings.refusal_threshold:
-            self._remember(Turn(retrieved.question, retrieved.question, NOT_SAID))
-            yield Done(refusal(retrieved, answerability))
+        if (known := await self._without_model(retrieved, answerability, options)) is not None:
+            yield Done(known)
             return
         async with self.runtime.lease(options.model) as engine:
             async with aclosing(self._prepared(engine, retrieved, options)) as preparing:
@@ -99,7 +99,38 @@ class Answering:
         grounded = await self._grounded(
             retrieved.question, text, prompt, structured=options.schema is not None
         )
-        yield Done(finished(retrieved, prompt, grounded, answerability, finish, engine.model))
+        taken_back = self._is_unlikely(answerability) and nothing_supported(grounded)
+        grounded = refused(retrieved, prompt, grounded, answerability, taken_back=taken_back)
+        yield Done(finished(retrieved, prompt.hits, grounded, finish, engine.model))
+
+    async def _without_model(
+        self, retrieved: Retrieved, answerability: Answerability, options: AskOptions
+    ) -> Answer | None:
+        """The answer where no model is asked: a refusal, or quotes if these are wanted. Raises
+        EmbeddingError."""
+        found = retrieved.hits or options.whole
+        if answerability.likely < self.settings.refusal_threshold or not found:
+            self._remember(Turn(retrieved.question, retrieved.question, NOT_SAID))
+            return refusal(retrieved, answerability)
+        if options.schema is not None or not _first(options.quotes, self.settings.quotes):
+            return None
+        return await self._quoted(retrieved) or refusal(retrieved, answerability)
+
+    async def _quoted(self, retrieved: Retrieved) -> Answer | None:
+        """The sentences that answer best, each cited, if there are any; no model is asked. Raises
+        EmbeddingError."""
+        found = await best_quotes(retrieved, await self.source.embedder())
+        pages = await pages_of(retrieved.hits, self.source)
+        text = quotes_text(found)
+        grounded = await asyncio.to_thread(ground, text, retrieved.hits, pages, retrieved.question)
+        self._remember(Turn(retrieved.question, retrieved.question, text))
+        if not grounded.citations:
+            return None
+        return finished(retrieved, retrieved.hits, grounded)
+
+    def _is_unlikely(self, answerability: Answerability) -> bool:
+        """With a threshold of 0 nothing is refused, before the answer or behind it."""
+        return self.settings.refusal_threshold > 0 and answerability.likely < UNSUPPORTED
 
     async def _answerability(self, retrieved: Retrieved, options: AskOptions) -> Answerability:
         """Raises EmbeddingError."""
@@ -194,27 +225,37 @@ class Answering:
         )
 
 
-def finished(
+def refused(
     retrieved: Retrieved,
     prompt: Prompt,
     grounded: Grounded,
     answerability: Answerability,
-    finish: Finish | None,
-    model: str,
+    *,
+    taken_back: bool,
+) -> Grounded:
+    """A refusal that offers the nearest quotes, where the model refuses or is taken back."""
+    if not (grounded.refused or taken_back):
+        return grounded
+    said = grounded.text if grounded.refused else NOT_SAID
+    text = refusal_text(retrieved.search_text, prompt.hits, answerability.nearest, said=said)
+    return Grounded(text, grounded.claims if grounded.refused else (), (), True)
+
+
+def finished(
+    retrieved: Retrieved,
+    hits: tuple[Hit, ...],
+    grounded: Grounded,
+    finish: Finish | None = None,
+    model: str = "",
 ) -> Answer:
-    """The answer as it is told, or a refusal in its place."""
-    unlikely = answerability.likely < UNSUPPORTED and nothing_supported(grounded)
-    if grounded.refused or unlikely:
-        said = grounded.text if grounded.refused else NOT_SAID
-        text = refusal_text(retrieved.search_text, prompt.hits, answerability.nearest, said=said)
-        grounded = Grounded(text, grounded.claims if grounded.refused else (), (), True)
+    """The answer as it is told."""
     return Answer(
         question=retrieved.question,
         search_text=retrieved.search_text,
         text=grounded.text,
         claims=grounded.claims,
         citations=grounded.citations,
-        hits=prompt.hits,
+        hits=hits,
         refused=grounded.refused,
         finish=finish,
         model=model,
@@ -246,5 +287,5 @@ async def pages_of(hits: Iterable[Hit], source: Pages) -> dict[tuple[str, int], 
     }
 
 
-def _first(value: float | None, default: float) -> float:
+def _first(value: T | None, default: T) -> T:
     return default if value is None else value

@@ -65,21 +65,25 @@ class QuestionMatch:
         total = sum(self.weights.values())
         return sum(w for term, w in self.weights.items() if term in held) / total if total else 0.0
 
-    def candidates(self) -> list[Sentence]:
+    def candidates(self, count: int) -> list[Sentence]:
         """The sentences worth embedding."""
-        return sorted(self.sentences, key=lambda s: -self.share(s.terms))[:EMBEDDED]
+        return sorted(self.sentences, key=lambda s: -self.share(s.terms))[:count]
 
 
 async def match_question(
-    question: str, searched: str, hits: Sequence[Hit], embedder: Embedder
+    question: str,
+    searched: str,
+    hits: Sequence[Hit],
+    embedder: Embedder,
+    embedded: int = EMBEDDED,
 ) -> QuestionMatch:
-    """With the nearest sentences. Raises EmbeddingError.
+    """With the nearest sentences, of `embedded` that are looked at. Raises EmbeddingError.
 
     A follow-up's cosines are to the mean of what was searched for and of the question alone:
     nearness to the carried words is no nearness to what is asked now.
     """
     match = await asyncio.to_thread(QuestionMatch.of, question, searched, hits)
-    chosen = await asyncio.to_thread(match.candidates)
+    chosen = await asyncio.to_thread(match.candidates, embedded)
     if not chosen:
         return match
     asked = dict.fromkeys((searched, question))

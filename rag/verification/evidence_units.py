@@ -155,7 +155,7 @@ def _units(
         terms = content_terms(own, language)
         if place not in seen:
             seen.add(place)
-            head = _head(page.text, start) if found.kind == "row" else ""
+            head = table_head(page.text, start) if found.kind == "row" else ""
             yield Unit(
                 place=Place(part.passage, part.page, start, end),
                 text=own,
@@ -172,7 +172,7 @@ def _units(
         before.append(terms)
 
 
-def _head(text: str, start: int) -> str:
+def table_head(text: str, start: int) -> str:
     """The first row of the table that the row at `start` belongs to."""
     head = ""
     end = start

@@ -1,0 +1,109 @@
+"""An answer without a model: the one to three sentences of the passages that answer best.
+
+Measured by `benchmarks quotes`; the rule was fitted on one half of the sets and is reported on the
+other (docs/answers.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from rag.answering.question_match import QuestionMatch, Sentence, match_question
+from rag.embedders.base import Embedder
+from rag.events import Retrieved
+from rag.terms import query_terms
+from rag.types import Hit
+from rag.verification.evidence_units import table_head
+from rag.verification.segmentation import statements
+
+COUNT: Final = 3
+# Sentences that are embedded: a few more than for a refusal, which shows the nearest one alone.
+EMBEDDED: Final = 12
+# What the share of the question's rare terms and 1 / (rank of the passage) add to the cosine.
+_SHARE: Final = 0.5
+_RANK: Final = 0.3
+_HEADING_WORDS: Final = 9
+_CHAPTER: Final = re.compile(r"\d+(?:\.\d+)+\.?\s+|\d+\.\s+")
+_ENDED: Final = re.compile(r"[.!?:;。！？|][\"'”’»)\]]*$")
+
+
+async def best_quotes(retrieved: Retrieved, embedder: Embedder) -> list[Sentence]:
+    """The sentences, best first. Raises EmbeddingError."""
+    match = await match_question(
+        retrieved.question, retrieved.search_text, retrieved.hits, embedder, EMBEDDED
+    )
+    return chosen(match)
+
+
+def chosen(match: QuestionMatch, count: int = COUNT) -> list[Sentence]:
+    """The best `count` sentences, each once."""
+    ranks = {hit.chunk.id: rank for rank, hit in enumerate(match.hits, 1)}
+    scored: dict[str, tuple[float, Sentence]] = {}
+    for sentence in match.nearest:
+        said = _answering(sentence)
+        if said is None or not _adds(match, said):
+            continue
+        rank = ranks[sentence.hit.chunk.id]
+        score = sentence.cosine + _SHARE * match.share(sentence.terms) + _RANK / rank
+        known = scored.get(said.text)
+        scored[said.text] = max((score, said), known or (score, said), key=lambda one: one[0])
+    best = sorted(scored.values(), key=lambda one: -one[0])
+    return [sentence for _, sentence in best[:count]]
+
+
+def quotes_text(sentences: list[Sentence]) -> str:
+    """As Markdown: a paragraph each, a table's row with the table's head."""
+    return "\n\n".join(map(_paragraph, sentences))
+
+
+def _answering(sentence: Sentence) -> Sentence | None:
+    """The sentence; what follows it where it is a heading or a question (of an FAQ)."""
+    text = sentence.text.strip()
+    if not (text.endswith("?") or _is_heading(text)):
+        return sentence
+    behind = list(_behind(sentence.hit, sentence.text))
+    return Sentence(sentence.hit, behind[0], sentence.terms, sentence.cosine) if behind else None
+
+
+def _behind(hit: Hit, text: str) -> Iterator[str]:
+    """The statements behind one, without headings and questions."""
+    passage = hit.chunk.text
+    found = False
+    for span in statements(passage):
+        own = passage[span.start : span.end]
+        if found and not (own.rstrip().endswith("?") or _is_heading(own)):
+            yield own
+        found = found or own == text
+
+
+def _is_heading(text: str) -> bool:
+    """Whether a line without an end, in few words, is no list item and no row."""
+    line = _CHAPTER.sub("", text.strip(), count=1)
+    short = len(line.split()) <= _HEADING_WORDS
+    return short and not _ENDED.search(line) and "|" not in line and line[:1].isalpha()
+
+
+def _adds(match: QuestionMatch, sentence: Sentence) -> bool:
+    """Whether it says a word or number that the question has not."""
+    said = set(query_terms(sentence.text))
+    return bool(said - set(query_terms(match.searched)))
+
+
+def _paragraph(sentence: Sentence) -> str:
+    text = sentence.text.strip()
+    if not text.startswith("|"):
+        return " ".join(text.split())
+    passage = sentence.hit.chunk.text
+    head = table_head(passage, passage.find(text)) or _header_row(sentence.hit)
+    if not head or head == text:
+        return text
+    rule = "|" + " --- |" * max(1, head.strip().strip("|").count("|") + 1)
+    return f"{head}\n{rule}\n{text}"
+
+
+def _header_row(hit: Hit) -> str:
+    """The head of a table that was split, which the chunk's header keeps."""
+    rows = [line for line in hit.chunk.header.splitlines() if line.startswith("|")]
+    return rows[0] if rows else ""

@@ -1,0 +1,71 @@
+"""Answers in the passages' own sentences: which are chosen, and that each is cited."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from asking import events_of, pipeline_over
+from test_grounding import make_hit
+
+from rag.answering.best_quotes import chosen, quotes_text
+from rag.answering.question_match import QuestionMatch
+from rag.config import Settings
+from rag.options import AskOptions
+from rag.testing import FakeEngine
+
+
+def match(question: str, *texts: str) -> QuestionMatch:
+    """Every sentence is as near as any other."""
+    hits = [make_hit(text, first=number) for number, text in enumerate(texts, 1)]
+    found = QuestionMatch.of(question, question, hits)
+    return replace(found, nearest=tuple(replace(s, cosine=0.5) for s in found.sentences))
+
+
+@pytest.mark.parametrize(
+    ("question", "passage", "first"),
+    [
+        (
+            "How high is the deposit?",
+            "The deposit is 900 crowns. Dogs bark.",
+            "The deposit is 900 crowns.",
+        ),
+        (
+            "What does a berth cost?",
+            "What does a berth cost? It costs 340 crowns.",
+            "It costs 340 crowns.",
+        ),
+        (
+            "What are the berth fees?",
+            "Berth fees\n\nA berth costs 340 crowns.",
+            "A berth costs 340 crowns.",
+        ),
+    ],
+)
+def test_what_answers_stands_first(question: str, passage: str, first: str) -> None:
+    assert chosen(match(question, passage))[0].text == first
+
+
+def test_a_sentence_that_only_repeats_the_question_is_none() -> None:
+    texts = [s.text for s in chosen(match("Who pays the rent?", "Pays the rent. The tenant pays."))]
+    assert texts == ["The tenant pays."]
+
+
+def test_a_row_has_its_head() -> None:
+    table = "| Ticket | Adult |\n| --- | --- |\n| Day | 5.00 |\n| Month | 78.00 |"
+    (row, *_) = chosen(match("What does a month cost?", table))
+    assert quotes_text([row]) == "| Ticket | Adult |\n| --- | --- |\n| Month | 78.00 |"
+
+
+async def test_no_model_is_asked_and_every_sentence_is_cited(settings: Settings) -> None:
+    engine = FakeEngine("Never said.")
+    pages = {"lease.pdf": ["The yearly rent is 12,000 crowns. Dogs must be on a lead."]}
+    async with pipeline_over(settings, engine, pages) as pipeline:
+        _, done = await events_of(
+            pipeline, "How high is the rent?", options=AskOptions(quotes=True)
+        )
+    answer = done.answer
+    assert engine.calls == []
+    assert answer.citations
+    assert all(claim.sources for claim in answer.claims)
+    assert len(answer.claims) <= 3
