@@ -4,7 +4,8 @@
 
 QUESTIONS is a questions.jsonl (`rag eval`), whose documents are in the collection. Questions
 without a short answer count as held where the sentences have two fifths of the answer's terms. The
-rule was fitted on the questions at even places ("fitted"); the others are "held out".
+rule was chosen with all questions of data/ and mtrag and the first 160 of squad in sight: the
+halves tell how much the figures vary, and `--skip 160` measures squad's unseen questions.
 """
 
 from __future__ import annotations
@@ -72,10 +73,11 @@ def measure(
     home: Annotated[Path, typer.Option()],
     collection: Annotated[str, typer.Option()] = "default",
     limit: Annotated[int, typer.Option()] = 1000,
+    skip: Annotated[int, typer.Option(help="leave out the first questions")] = 0,
 ) -> None:
-    asked = [q for q in read_questions(questions) if q.answerable and q.answers][:limit]
+    asked = [q for q in read_questions(questions) if q.answerable and q.answers][skip:][:limit]
     found = asyncio.run(run(asked, home, collection))
-    halves = {"fitted": found[::2], "held out": found[1::2], "all": found}
+    halves = {"even": found[::2], "odd": found[1::2], "all": found}
     results = {}
     rows = []
     for name, half in halves.items():

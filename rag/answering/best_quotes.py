@@ -1,7 +1,7 @@
 """An answer without a model: the one to three sentences of the passages that answer best.
 
-Measured by `benchmarks quotes`; the rule was fitted on one half of the sets and is reported on the
-other (docs/answers.md).
+Measured by `benchmarks quotes`; docs/answers.md says which questions were in sight when
+the rule was chosen.
 """
 
 from __future__ import annotations
