@@ -18,7 +18,7 @@ from rag.embedders.base import Embedder, Vectors
 from rag.store import schema
 from rag.store.connection import batches, one_of, translated
 from rag.store.indexes import index_chunks
-from rag.store.writer import RETENTION, StoreWriter
+from rag.store.writer import StoreWriter, retention
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +56,7 @@ async def reembed(store: StoreWriter, embedder: Embedder, model: str) -> AsyncGe
         yield Reembedded(done, len(wanted))
     await index_chunks(shadow)
     async with translated():
-        await shadow.optimize(cleanup_older_than=RETENTION)
+        await shadow.optimize(cleanup_older_than=await retention(shadow))
     manifest = store.manifest
     retired = tuple({*manifest.retired, manifest.chunks} - {name})
     former = {**manifest.former, manifest.chunks: manifest.model}

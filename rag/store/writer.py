@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,6 +24,18 @@ if TYPE_CHECKING:
 # Old versions stay readable this long for searches that began before a commit.
 RETENTION = timedelta(hours=1)
 FIRST_CHUNKS_TABLE = "chunks"
+
+
+async def retention(table: AsyncTable) -> timedelta:
+    """How long versions are kept: LanceDB refuses to prune past the oldest that has a tag."""
+    tagged = {tag["version"] for tag in (await table.tags.list()).values()}
+    made: list[datetime] = [
+        v["timestamp"] for v in await table.list_versions() if v["version"] in tagged
+    ]
+    if not made:
+        return RETENTION
+    oldest = min(made)
+    return max(RETENTION, datetime.now(oldest.tzinfo) - oldest + timedelta(minutes=1))
 
 
 def _silent(_: str) -> None: ...
@@ -137,7 +149,7 @@ class StoreWriter(Store):
         await index_chunks(self.chunks_table)
         async with translated():
             for table in (self.chunks_table, self._pages, self._documents, self._failures):
-                await table.optimize(cleanup_older_than=RETENTION)
+                await table.optimize(cleanup_older_than=await retention(table))
 
     async def _drop_content(self, document_ids: Iterable[str]) -> None:
         """Delete the chunks and pages of ids that no document has any more."""
