@@ -61,6 +61,7 @@ def _lines(found: Stats) -> dict[str, str]:
         "layout analysis": found.layout_pages,
         "OCR": found.ocr_pages,
         "empty": found.empty_pages,
+        "not read": found.unread_pages,
     }
     read = ", ".join(f"{count:,} {name}" for name, count in sources.items() if count)
     return {

@@ -88,7 +88,6 @@ def _machine(settings: Settings) -> Iterator[Check]:
     import importlib.metadata
 
     from rag.compute import mlx_runtime
-    from rag.readers.ocr import tesseract
 
     yield Check("python", "ok", f"{platform.python_version()} on {platform.platform()}")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
@@ -97,12 +96,22 @@ def _machine(settings: Settings) -> Iterator[Check]:
     blas = mlx_runtime.blas()
     slow = "MLX computes about twenty times more slowly with it: install this program with uv again"
     yield Check("BLAS", "ok" if blas.fast else "warning", blas.name, "" if blas.fast else slow)
-    if (command := tesseract()) is not None:
-        yield Check("Tesseract", "ok", command)
-    else:
-        hint = "Scanned pages stay empty without it: install tesseract-ocr (macOS: tesseract)"
-        yield Check("Tesseract", "warning", "not installed", hint)
+    yield _ocr(settings)
     yield _disk(settings)
+
+
+def _ocr(settings: Settings) -> Check:
+    from rag.readers.ocr import choose_engine
+
+    limits = settings.extraction
+    if not limits.ocr:
+        return Check("OCR", "warning", "off", "Scans are not read: extraction.ocr is false.")
+    engine = choose_engine(limits.ocr_engine)
+    if engine is not None:
+        return Check("OCR", "ok", f"{engine.version}, for {limits.ocr_language}")
+    wanted = "" if limits.ocr_engine == "auto" else f" {limits.ocr_engine}"
+    hint = "Scans are not read without it: install the extra rag-local[ocr] (95 MB), or Tesseract."
+    return Check("OCR", "warning", f"no engine{wanted} is installed", hint)
 
 
 def _disk(settings: Settings) -> Check:

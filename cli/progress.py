@@ -132,6 +132,8 @@ def print_summary(summary: Summary, *, verbose: bool) -> None:
             made.add_row(name, f"{count:,}")
     print_table(console, made)
     console.print(_amounts(summary))
+    if summary.unread_pages:
+        console.print(f"{summary.unread_pages:,} pages not wholly read: see rag show, rag doctor")
     for stage, seconds in summary.stage_seconds.items() if verbose else ():
         console.print(f"  {stage}: {seconds:.2f} s")
 

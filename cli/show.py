@@ -119,8 +119,8 @@ def _print_details(document: Document) -> None:
     for name, value in _details(document).items():
         made.add_row(name, one_line(value))
     print_table(console, made)
-    if document.coverage.empty:
-        say("hint: empty pages hold no text; scanned ones need Tesseract (rag doctor)")
+    if document.coverage.unread:
+        say("hint: what was not read needs OCR (rag doctor), then: rag ingest --reread")
 
 
 def _details(document: Document) -> Mapping[str, object]:
@@ -132,6 +132,7 @@ def _details(document: Document) -> Mapping[str, object]:
         "layout analysis": coverage.layout,
         "OCR": coverage.ocr,
         "empty": len(coverage.empty),
+        "not read": coverage.unread_pages,
     }
     how = ", ".join(f"{count} {name}" for name, count in read.items() if count)
     empty = {"empty pages": ranges(coverage.empty)} if coverage.empty else {}

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Stats:
     """Counts of one collection. `chunks` counts rows, so a doubled row would show; `empty_pages`
-    are pages without any text; `unindexed` chunks are not yet in the full-text index."""
+    are pages without any text, `unread_pages` those with something on them that is not read;
+    `unindexed` chunks are not yet in the full-text index."""
 
     collection: str
     documents: int
@@ -23,6 +24,7 @@ class Stats:
     layout_pages: int
     ocr_pages: int
     empty_pages: int
+    unread_pages: int
     chunks: int
     expected_chunks: int
     unindexed: int
@@ -45,6 +47,7 @@ async def collection_stats(store: Store) -> Stats:
         layout_pages=sum(document.coverage.layout for document in contents),
         ocr_pages=sum(document.coverage.ocr for document in contents),
         empty_pages=sum(len(document.coverage.empty) for document in contents),
+        unread_pages=sum(document.coverage.unread_pages for document in contents),
         chunks=await store.count_chunks(),
         expected_chunks=sum(document.chunks for document in contents),
         unindexed=await store.unindexed_rows(),

@@ -41,7 +41,10 @@ class Extraction(BaseModel):
     max_pages: int = Field(20_000, ge=1, description="files with more pages are refused")
     max_file_mb: int = Field(512, ge=1, description="larger files are refused, MiB")
     layout: bool = Field(True, description="layout analysis on pages that seem to hold tables")
-    ocr: bool = Field(True, description="OCR of image-only pages, where Tesseract is installed")
+    ocr: bool = Field(True, description="OCR of what is on a page but not in its text")
+    ocr_engine: Literal["auto", "vision", "tesseract", "rapidocr"] = Field(
+        "auto", description="auto: the first of these that is there"
+    )
     ocr_language: str = Field("eng", description="Tesseract's name of the language(s), as eng+deu")
 
 

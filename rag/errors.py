@@ -107,7 +107,10 @@ class NoText(ExtractionError):
     """The file opened but holds no text."""
 
     kind = "no-text"
-    hint = "Its pages are images or empty. Install Tesseract (tesseract-ocr) to read scanned pages."
+    hint = (
+        "Its pages are empty, or need OCR: install the extra rag-local[ocr], or Tesseract; "
+        "rag doctor tells which is there."
+    )
 
 
 class LimitExceeded(ExtractionError):

@@ -91,6 +91,7 @@ class Summary:
     reused_vectors: int
     seconds: float
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
+    unread_pages: int = 0  # of the files ingested: with something on them that was not read
     kind: Literal["summary"] = "summary"
 
 

@@ -43,14 +43,14 @@ async def faults(pipeline: Pipeline) -> list[Fault]:
 async def repair_index(pipeline: Pipeline) -> AsyncGenerator[IngestEvent | Repaired]:
     """Repair the index, and read again the files that it lacks something of; at last Repaired.
 
-    Pages without text are read again only where there is OCR. Raises IndexMissing, IndexLocked.
+    Pages not read are tried again only where there is OCR. Raises IndexMissing, IndexLocked.
     """
     directory = pipeline.settings.collection_dir
     read_manifest(directory)  # nothing to repair: say so, instead of making an empty collection
     with writer_lock(directory):
         store, embedder = await pipeline.writer()
         found = await check(store)
-        repairable = [f for f in found if f.kind != "blank-pages" or _has_ocr(pipeline)]
+        repairable = [f for f in found if f.kind != "unread-pages" or _has_ocr(pipeline)]
         again = await repair(store, repairable, embedder)
     if again:
         async with aclosing(pipeline.ingest(again, reread=True)) as events:
@@ -60,9 +60,10 @@ async def repair_index(pipeline: Pipeline) -> AsyncGenerator[IngestEvent | Repai
 
 
 def _has_ocr(pipeline: Pipeline) -> bool:
-    from rag.readers.ocr import tesseract
+    from rag.readers.ocr import choose_engine
 
-    return pipeline.settings.extraction.ocr and tesseract() is not None
+    limits = pipeline.settings.extraction
+    return limits.ocr and choose_engine(limits.ocr_engine) is not None
 
 
 async def watch(

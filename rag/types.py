@@ -10,11 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 Box = tuple[float, float, float, float]
 BlockKind = Literal["heading", "text", "list", "table"]
-PageSource = Literal["text", "layout", "ocr", "empty"]
+# What stands on a page and could not be read: a picture of text, text drawn as outlines, a font
+# that says other letters than it draws; or the page itself.
+Unread = Literal["", "scan", "outlines", "garbled", "damaged"]
+PageSource = Literal["text", "layout", "ocr", "empty", "scan", "outlines", "garbled", "damaged"]
+UNREAD: Mapping[str, str] = MappingProxyType({
+    "scan": "a picture of text", "outlines": "text drawn as outlines", "damaged": "damage",
+    "garbled": "a font that names other letters",
+})  # fmt: skip
 Role = Literal["system", "user", "assistant"]
 
 # Stands between two pages in the text of a whole document.
@@ -49,7 +57,8 @@ class Page:
     """One page: text in reading order, its blocks in order (non-overlapping), its words.
 
     `source` says where the text came from: the fast path ("text"), layout analysis ("layout"),
-    OCR, or nowhere ("empty"). `label` is the printed page number where the PDF gives one.
+    OCR, or nowhere ("empty"). The other sources are of pages with something on them that was not
+    read (Unread). `label` is the printed page number where the PDF gives one.
     """
 
     number: int
@@ -108,12 +117,18 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How the pages of a document were read. `empty` names the pages without any text."""
+    """How the pages of a document were read. `empty` names the pages without any text, `unread`
+    those with something that was not read, by what it is (Unread)."""
 
     text: int
     layout: int
     ocr: int
     empty: tuple[int, ...]
+    unread: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def unread_pages(self) -> int:
+        return sum(len(pages) for pages in self.unread.values())
 
     @classmethod
     def of(cls, pages: Sequence[Page]) -> Coverage:
@@ -122,8 +137,13 @@ class Coverage:
             text=sources.count("text"),
             layout=sources.count("layout"),
             ocr=sources.count("ocr"),
-            empty=tuple(page.number for page in pages if page.source == "empty"),
+            empty=_numbers(pages, "empty"),
+            unread={kind: found for kind in UNREAD if (found := _numbers(pages, kind))},
         )
+
+
+def _numbers(pages: Sequence[Page], source: str) -> tuple[int, ...]:
+    return tuple(page.number for page in pages if page.source == source)
 
 
 # ── stored ────────────────────────────────────────────────────────────────────────────────────

@@ -11,9 +11,11 @@ from pdf_factory import MARGIN, PAGE, column, save, table
 
 from rag.config import Extraction
 from rag.readers.document import parse_document
+from rag.readers.fonts import Fonts
 from rag.readers.layout_model import parts_by_regions
-from rag.readers.lines import Line, read_page
+from rag.readers.lines import Line, RawPage, set_texts
 from rag.readers.paragraphs import Paragraph
+from rag.readers.raw_text import texts_of
 from rag.readers.style_profile import Profile
 from rag.types import Page
 
@@ -91,7 +93,8 @@ def test_lines_follow_the_order_of_the_regions() -> None:
 
 
 def test_lines_outside_all_regions_join_the_nearest(side_by_side: Path) -> None:
-    raw = read_page(pymupdf.open(side_by_side)[0], 1, "", lambda _span: False)
+    raw = RawPage(1, "", *PAGE, [])
+    set_texts(raw, texts_of(pymupdf.open(side_by_side)[0], Fonts()))
     parts = parts_by_regions(raw.lines, [("text", (0.0, 0.0, 10.0, 10.0))], Profile.of([raw]))
     found = sum(len(row.words) for p in parts if isinstance(p, Paragraph) for row in p.rows)
     assert found == sum(len(line.words) for line in raw.lines)

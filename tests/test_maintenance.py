@@ -156,16 +156,16 @@ async def test_a_deleted_file_leaves_the_index_but_an_unmounted_disk_does_not(
     assert await kinds(store) == []
 
 
-async def test_blank_pages_are_named(
+async def test_pages_that_were_not_read_are_named(
     store: StoreWriter, embedder: FakeEmbedder, tmp_path: Path
 ) -> None:
     made = await make(tmp_path / "files", "dogs", embedder)
-    coverage = Coverage(0, 0, 0, (1,))
+    coverage = Coverage(0, 0, 0, (), {"scan": (1,)})
     scanned = Document(**{**_fields(made.document), "coverage": coverage})
     await store.upsert([(scanned, made.recipe)])
     faults = await check(store)
     assert [(f.kind, f.items) for f in faults] == [
-        ("blank-pages", (str(tmp_path / "files" / "dogs"),))
+        ("unread-pages", (str(tmp_path / "files" / "dogs"),))
     ]
     assert await repair(store, faults, embedder) == [tmp_path / "files" / "dogs"]
 

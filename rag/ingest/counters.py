@@ -22,6 +22,7 @@ class Tally:
         self.embedded = 0  # chunks, with those whose vectors were there
         self.reused = 0
         self.ingested = 0
+        self.unread = 0  # pages
         self.failed = 0
         self.current: Path | None = None
         self._plan = plan
@@ -65,6 +66,7 @@ class Tally:
             reused_vectors=self.reused,
             seconds=time.monotonic() - self._started,
             stage_seconds={name: round(spent, 3) for name, spent in self._seconds.items()},
+            unread_pages=self.unread,
         )
 
     @contextmanager

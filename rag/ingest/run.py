@@ -244,6 +244,7 @@ class Ingest:
         self._last_commit = time.monotonic()
         for addition in batch:
             self._tally.ingested += 1
+            self._tally.unread += addition.document.coverage.unread_pages
             self._tally.files_done += 1
             self._events.put_nowait(FileIngested(addition.document))
         self._tell_progress()

@@ -10,7 +10,7 @@ from rag.readers.base import ExtraTime, no_limit
 from rag.readers.formats import sniff
 from rag.readers.language import detect_language
 from rag.readers.title import title_of
-from rag.types import ParsedDocument
+from rag.types import UNREAD, Coverage, ParsedDocument
 
 _METADATA = ("author", "subject", "keywords", "creator", "producer", "creationDate", "modDate")
 _LANGUAGE_PAGES = 20  # that tell the language
@@ -25,8 +25,10 @@ def parse_document(
         raise LimitExceeded(f"{path.name}: {size / 2**20:.0f} MiB, {limits.max_file_mb} allowed")
     content = sniff(path).read(path, limits, password=password, extra=extra)
     pages = content.pages
-    if all(page.source == "empty" for page in pages):
-        raise NoText(f"{path.name}: no text on its {len(pages)} pages")
+    if not any(page.text for page in pages):
+        unread = Coverage.of(pages).unread
+        why = ", ".join(f"{len(found)} with {UNREAD[kind]}" for kind, found in unread.items())
+        raise NoText(f"{path.name}: no text on its {len(pages)} pages" + (why and f" ({why})"))
     return ParsedDocument(
         title=title_of(content.title, pages, path),
         language=detect_language("\n".join(page.text for page in pages[:_LANGUAGE_PAGES])),

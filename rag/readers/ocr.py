@@ -1,165 +1,147 @@
-"""Image-only pages to lines of words, by the Tesseract command where it is installed."""
+"""Pages that are not text to lines of words, by the OCR engine that is there.
+
+The engines are chosen in this order: Apple's Vision (macOS, through ocrmac), the Tesseract command,
+RapidOCR (the extra "ocr": its models are in its package). A page is drawn, read, and read again
+turned or straightened where what was seen is doubtful.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-import os
-import re
-import shutil
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 from rag.config import Extraction
 from rag.readers.base import ExtraTime
-from rag.readers.lines import Line, RawPage, RawWord
+from rag.readers.ink import Ink
+from rag.readers.lines import Line, RawPage, turned
+from rag.readers.ocr_engine import Engine, Picture, SeenLine
+from rag.readers.skew import skew_of
+from rag.types import Box
 
-SECONDS_PER_PAGE = 60.0  # at most; a page takes about one
+SECONDS_PER_PAGE = 120.0  # at most; a page takes one to fifteen
 _DPI = 300
 _MAX_PIXELS = 25_000_000  # a page at 300 dpi has 9 million; what is larger is rendered coarser
-_MIN_CONFIDENCE = 30.0
-_SURE_CONFIDENCE = 80.0
+_SURE = 0.8  # confidence
+_SKEWED = 0.7  # degrees that no engine minds
 _SIZE_OF_HEIGHT = 0.8  # font size of a line of text by the height of its box
-_UPRIGHT = (1.0, 0.0)
 # Which way text runs on a page that must be turned clockwise by so many degrees to be upright.
-_DIRECTIONS = {0: _UPRIGHT, 90: (0.0, -1.0), 180: (-1.0, 0.0), 270: (0.0, 1.0)}
+_DIRECTIONS = {0: (1.0, 0.0), 90: (0.0, -1.0), 180: (-1.0, 0.0), 270: (0.0, 1.0)}
 
-
-@cache
-def tesseract() -> str | None:
-    """The command, if it is installed."""
-    return shutil.which("tesseract")
-
-
-# (pymupdf page, the page as read without OCR) → the page as OCR reads it, or None.
+# (pymupdf page, the page as read without OCR) → the page with what OCR sees, or None.
 Ocr = Callable[[Any, RawPage], RawPage | None]
 
 
 def ocr_within(limits: Extraction, extra: ExtraTime) -> Ocr | None:
-    """OCR that asks for its time page by page; None where it is off or not installed."""
-    if not limits.ocr or tesseract() is None:
+    """OCR that asks for its time page by page; None where it is off or no engine is there."""
+    engine = choose_engine(limits.ocr_engine) if limits.ocr else None
+    if engine is None:
         return None
     from pymupdf import mupdf
 
     def read(page: Any, raw: RawPage) -> RawPage | None:
         with extra(SECONDS_PER_PAGE, "ocr"):
             try:
-                return recognize(page, raw, limits.ocr_language)
+                return recognize(page, raw, engine, limits.ocr_language)
             except (RuntimeError, ValueError, MemoryError, mupdf.FzErrorBase):
                 return None  # the picture cannot be drawn, or not within the limit on memory
 
     return read
 
 
-def recognize(page: Any, raw: RawPage, language: str) -> RawPage | None:
-    """The page with the lines that OCR saw, or None if Tesseract failed or took too long."""
-    command = tesseract()
-    if command is None:
+@cache
+def choose_engine(wanted: str) -> Engine | None:
+    """The engine of this name, or with "auto" the first that is there; None where it is not."""
+    from rag.readers.ocr_rapid import RapidOcr
+    from rag.readers.ocr_tesseract import Tesseract
+    from rag.readers.ocr_vision import Vision
+
+    for kind in (Vision, Tesseract, RapidOcr):
+        if wanted in ("auto", kind.name) and (engine := kind.find()) is not None:
+            return engine
+    return None
+
+
+def recognize(page: Any, raw: RawPage, engine: Engine, language: str) -> RawPage | None:
+    """The page with the lines that OCR saw where no readable text stands; None if it failed."""
+    ink = Ink.of(page)
+    skew = skew_of(ink.edges()) if ink is not None else 0.0
+    skew = skew if abs(skew) >= _SKEWED else 0.0
+    turn, (picture, seen) = 0, _read(page, engine, language, 0, skew)
+    if seen is not None and _doubtful(seen) and (turn := engine.turn(picture)):
+        picture, seen = _read(page, engine, language, turn, skew)
+    if seen is None:
         return None
-    image, scale = _render(page, 0)
-    words, turn = _read(command, image, language), 0
-    if words is not None and _doubtful(words) and (turn := _turn(command, image)):
-        image, scale = _render(page, turn)
-        words = _read(command, image, language)
-    if words is None:
-        return None
-    lines = _lines(words, scale)
-    read = RawPage(raw.number, raw.label, raw.width, raw.height, lines, _DIRECTIONS[turn])
-    return _shifted(read)
+    direction = _DIRECTIONS[turn]
+    read = RawPage(raw.number, raw.label, raw.width, raw.height, [], direction, skew=skew)
+    _merge(read, raw, [_line(line, picture, direction) for line in seen])
+    return read
 
 
-def _read(command: str, image: bytes, language: str) -> list[dict[str, str]] | None:
-    """The words that Tesseract sees, as rows of its TSV."""
-    table = _run([command, "stdin", "stdout", "-l", language, "--psm", "3", "tsv"], image)
-    if table is None:
-        return None
-    rows = csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE)
-    return [row for row in rows if (row["text"] or "").strip()]
+def _read(
+    page: Any, engine: Engine, language: str, turn: int, skew: float
+) -> tuple[Picture, list[SeenLine] | None]:
+    picture = _draw(page, turn, skew)
+    return picture, engine.read(picture, language)
 
 
-def _doubtful(words: list[dict[str, str]]) -> bool:
-    """So few or unsure words, or so many that stand upright, that the page may be turned."""
-    sure = sum(float(word["conf"]) >= _SURE_CONFIDENCE for word in words)
-    long = [word for word in words if len(word["text"]) > 3]
-    tall = sum(int(word["height"]) > int(word["width"]) for word in long)
-    return sure < max(3, len(words) // 2) or tall > len(long) // 2
-
-
-def _turn(command: str, image: bytes) -> int:
-    """By how many degrees clockwise the picture must be turned; 0 where Tesseract cannot say."""
-    report = _run([command, "stdin", "stdout", "--psm", "0"], image) or ""
-    degrees = re.search(r"Rotate: (\d+)", report)
-    sure = re.search(r"Orientation confidence: ([\d.]+)", report)
-    if degrees is None or sure is None or float(sure[1]) < 1:
-        return 0
-    return int(degrees[1]) % 360
-
-
-def _render(page: Any, turn: int) -> tuple[bytes, float]:
-    """The page as PNG, turned, and its pixels per point."""
+def _draw(page: Any, turn: int, skew: float) -> Picture:
+    """The page straightened, then turned clockwise."""
     import pymupdf
 
     area = max(page.rect.width * page.rect.height, 1.0)
     scale = min(_DPI / 72, (_MAX_PIXELS / area) ** 0.5)
-    matrix = pymupdf.Matrix(scale, scale).prerotate(turn)
-    pixmap = page.get_pixmap(matrix=matrix, colorspace=pymupdf.csGRAY, alpha=False)
-    return pixmap.tobytes("png"), scale
+    x, y = page.rect.width / 2, page.rect.height / 2
+    straight = pymupdf.Matrix(1, 0, 0, 1, -x, -y) * pymupdf.Matrix(-skew)
+    straight *= pymupdf.Matrix(1, 0, 0, 1, x, y)
+    upright = pymupdf.Matrix(scale, scale).prerotate(turn)
+    pixmap = page.get_pixmap(matrix=straight * upright, colorspace=pymupdf.csGRAY, alpha=False)
+    return Picture(pixmap, tuple(~upright))
 
 
-def _run(command: list[str], image: bytes) -> str | None:
-    """What Tesseract prints for the picture; one thread, since workers run side by side."""
-    try:
-        done = subprocess.run(
-            command,
-            input=image,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=SECONDS_PER_PAGE / 3,
-            env={**os.environ, "OMP_THREAD_LIMIT": "1"},
-            check=False,
-        )
-    except (subprocess.TimeoutExpired, OSError):
-        return None
-    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None
+def _doubtful(seen: Sequence[SeenLine]) -> bool:
+    """So few or unsure lines, or so many that stand upright, that the page may be turned."""
+    words = [(word, line.confidence) for line in seen for word in line.words]
+    sure = sum(confidence >= _SURE for _, confidence in words)
+    long = [word for word, _ in words if len(word[4]) > 3]
+    tall = sum(word[3] - word[1] > word[2] - word[0] for word in long)
+    return sure < max(3, len(words) // 2) or tall > len(long) // 2
 
 
-def _lines(rows: list[dict[str, str]], scale: float) -> list[Line]:
-    """Tesseract's words by line, in points of the picture."""
-    words: dict[tuple[str, ...], list[RawWord]] = {}
-    for row in rows:
-        if float(row["conf"]) < _MIN_CONFIDENCE:
-            continue
-        text = row["text"].strip()
-        x, y, width, height = (
-            int(row[name]) / scale for name in ("left", "top", "width", "height")
-        )
-        key = (row["block_num"], row["par_num"], row["line_num"])
-        words.setdefault(key, []).append((x, y, x + width, y + height, text))
-    return [_line(found) for found in words.values()]
+def _line(seen: SeenLine, picture: Picture, direction: tuple[float, float]) -> Line:
+    """In the reading frame, in points."""
+    words = [(*picture.to_page(word[:4]), word[4]) for word in seen.words]
+    line = turned(Line(words, 0.0, bold=False), *direction)
+    heights = sorted(word[3] - word[1] for word in line.words)
+    line.size = round(heights[len(heights) // 2] / _SIZE_OF_HEIGHT * 0.75, 1)
+    return line
 
 
-def _line(words: list[RawWord]) -> Line:
-    heights = sorted(word[3] - word[1] for word in words)
-    return Line(words, round(heights[len(heights) // 2] / _SIZE_OF_HEIGHT * 0.75, 1), bold=False)
+def _merge(read: RawPage, raw: RawPage, seen: Sequence[Line]) -> None:
+    """The lines of the page that could be read, and those seen where none of these stands."""
+    kept = [line for line in raw.lines if not line.spoiled]
+    asides = [line for line in raw.asides if not line.spoiled]
+    on_page = [raw.to_page(_box(line)) for line in (*kept, *asides)]
+    new = [line for line in seen if not _covered(read.to_page(_box(line)), on_page)]
+    if read.direction == raw.direction:
+        read.lines, read.asides = [*kept, *new], asides
+        return
+    dx, dy = raw.direction
+    upright = [turned(line, dx, -dy) for line in (*kept, *asides)]
+    read.lines, read.asides = list(new), [turned(line, *read.direction) for line in upright]
 
 
-def _shifted(page: RawPage) -> RawPage:
-    """From the picture's corner to that of the reading frame (see RawPage.to_page)."""
-    dx, dy = page.direction
-    across = -page.width if dx < 0 else (-page.height if dy < 0 else 0.0)
-    down = -page.height if dx < 0 else (-page.width if dy > 0 else 0.0)
-    if across or down:
-        page.lines = [
-            Line(
-                [
-                    (x0 + across, y0 + down, x1 + across, y1 + down, text)
-                    for x0, y0, x1, y1, text in line.words
-                ],
-                line.size,
-                line.bold,
-            )
-            for line in page.lines
-        ]
-    return page
+def _covered(box: Box, others: Sequence[Box]) -> bool:
+    """Whether more than half of the box lies under one of the others."""
+    area = max((box[2] - box[0]) * (box[3] - box[1]), 0.01)
+    return any(_shared(box, other) > 0.5 * area for other in others)
+
+
+def _shared(one: Box, other: Box) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(width, 0.0) * max(height, 0.0)
+
+
+def _box(line: Line) -> Box:
+    return line.x0, line.y0, line.x1, line.y1

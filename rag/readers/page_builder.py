@@ -16,8 +16,6 @@ from rag.readers.style_profile import Profile
 from rag.readers.tables import Table, split_tables
 from rag.types import Box, Page, PageSource
 
-_SCAN_SHARE = 0.5  # a page with hardly any text, and images over this share of it, is a scan
-
 
 @dataclass(frozen=True, slots=True)
 class PageBuilder:
@@ -29,9 +27,9 @@ class PageBuilder:
     layout: Layout | None
 
     def build(self, raw: RawPage) -> Page:
-        """From the plain text; by OCR if it is a scan, by regions where its order is doubtful."""
+        """From the plain text; by OCR what is not in it, by regions where its order is doubtful."""
         profile: Profile = self.profile
-        source: PageSource = "text"
+        source: PageSource = raw.unread or "text"
         if (read := self._recognized(raw)) is not None:
             # Font sizes that OCR guesses from boxes make no headings.
             raw, profile, source = read, replace(profile, levels={}), "ocr"
@@ -41,7 +39,7 @@ class PageBuilder:
         return write_page(raw, parts, profile, source)
 
     def _recognized(self, raw: RawPage) -> RawPage | None:
-        if self.ocr is None or raw.image_share < _SCAN_SHARE:
+        if self.ocr is None or raw.unread in ("", "damaged"):
             return None
         return self.ocr(self.document[raw.number - 1], raw)
 

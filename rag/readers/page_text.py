@@ -11,7 +11,7 @@ from rag.readers.paragraphs import Paragraph
 from rag.readers.reading_order import Cell, Row
 from rag.readers.style_profile import Profile
 from rag.readers.tables import Table
-from rag.types import Block, Box, Page, PageSource
+from rag.types import UNREAD, Block, Box, Page, PageSource
 
 _BREAK = "\n\n"  # between blocks
 _HYPHENS = ("-", "\xad", "‐")
@@ -52,7 +52,7 @@ class PageText:
             words=PackedWords([(start, end, to_page(box)) for start, end, box in self._words]),
             width=raw.width,
             height=raw.height,
-            source=source if self._blocks else "empty",
+            source=source if self._blocks or source in UNREAD else "empty",
         )
 
     def add_paragraph(self, paragraph: Paragraph) -> None:

@@ -9,18 +9,19 @@ from typing import Any
 from rag.config import Extraction
 from rag.errors import DamagedFile, EncryptedFile, LimitExceeded
 from rag.readers.base import Content, ExtraTime, Format
-from rag.readers.hidden_text import Backdrop
+from rag.readers.fonts import Fonts
 from rag.readers.layout_model import Layout, layout_within
-from rag.readers.lines import RawPage, read_page
+from rag.readers.legibility import judge
+from rag.readers.lines import RawPage, set_texts
 from rag.readers.ocr import Ocr, ocr_within
 from rag.readers.page_builder import PageBuilder
+from rag.readers.raw_text import texts_of
 from rag.readers.running_lines import Repeats
 from rag.readers.style_profile import Profile
-from rag.types import Page
+from rag.types import UNREAD, Page
 
 # Bytes of one page's drawing instructions; a page of text has some 50 kB, a detailed map 20 MB.
 _MAX_CONTENT = 64 * 2**20
-_SCAN_LETTERS = 20  # a page with less text than this may be a scan
 _SAMPLE = 200  # pages read ahead to learn what the document's pages have in common
 
 
@@ -94,6 +95,8 @@ class Reader:
         self._name = Path(document.name).name
         self.unreadable: list[int] = []
         self.overlong: list[int] = []
+        self._unread: dict[str, list[int]] = {}
+        self._fonts = Fonts()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -102,6 +105,8 @@ class Reader:
             "pages that cannot be read": self.unreadable,
             "pages with more drawing than is read": self.overlong,
         }
+        for kind, pages in self._unread.items():
+            left_out[f"pages with {UNREAD[kind]}, which was not read"] = pages
         return tuple(f"{why}: {_listed(pages)}" for why, pages in left_out.items() if pages)
 
     def pages(self) -> Iterator[Page]:
@@ -115,19 +120,23 @@ class Reader:
         for index in range(count):
             raw = ahead.pop(index, None) or self._read(index)
             raw.lines = repeats.dropped(raw)
-            yield builder.build(raw)
+            page = builder.build(raw)
+            if page.source in UNREAD and page.source != "damaged":
+                self._unread.setdefault(page.source, []).append(page.number)
+            yield page
 
     def _read(self, index: int) -> RawPage:
-        empty = RawPage(index + 1, "", 0.0, 0.0, [])
+        empty = RawPage(index + 1, "", 0.0, 0.0, [], unread="damaged")
         try:
             page = self._document[index]
             if self._document.is_pdf and len(page.read_contents()) > _MAX_CONTENT:
                 self.overlong.append(index + 1)
                 return empty
-            label, backdrop = _label(page), Backdrop(page)
-            raw = read_page(page, index + 1, label, backdrop.hides)
-            if sum(len(line.text) for line in raw.lines) < _SCAN_LETTERS:
-                raw.image_share = backdrop.image_share
+            rect = page.rect
+            raw = RawPage(index + 1, _label(page), rect.width, rect.height, [])
+            judgement = judge(page, texts_of(page, self._fonts))
+            set_texts(raw, judgement.texts)
+            raw.unread = judgement.unread
             return raw
         except MemoryError:
             raise

@@ -18,7 +18,7 @@ from rag.store.writer import StoreWriter
 from rag.types import Document
 
 FaultKind = Literal[
-    "full-text", "orphans", "vectors", "duplicates", "incomplete", "missing-source", "blank-pages"
+    "full-text", "orphans", "vectors", "duplicates", "incomplete", "missing-source", "unread-pages"
 ]
 
 # A stored vector has unit length; float32 rounding stays far below this.
@@ -37,7 +37,7 @@ class Fault:
     @property
     def broken(self) -> bool:
         """Whether the index itself is wrong. The others tell of the files: a page may be blank."""
-        return self.kind not in ("missing-source", "blank-pages")
+        return self.kind not in ("missing-source", "unread-pages")
 
 
 @dataclass(slots=True)
@@ -90,9 +90,9 @@ def _document_faults(
     missing = [str(path) for path in documents if not path.exists()]
     remedy = "take them out of the index, if their folder is there"
     yield from _fault("missing-source", missing, "{} files are no longer there", remedy)
-    blank = [str(d.path) for d in every if d.coverage.empty]
-    remedy = "read them again, where Tesseract is installed"
-    yield from _fault("blank-pages", blank, "{} documents have pages without text", remedy)
+    unread = [str(d.path) for d in every if d.coverage.unread]
+    remedy = "read them again, where there is OCR"
+    yield from _fault("unread-pages", unread, "{} documents have pages not wholly read", remedy)
 
 
 def _fault(kind: FaultKind, items: Iterable[str], message: str, remedy: str) -> Iterator[Fault]:
@@ -114,7 +114,7 @@ async def repair(store: StoreWriter, faults: Sequence[Fault], embedder: Embedder
     await _embed_again(store, found.get("vectors", ()), embedder)
     missing = [Path(item) for item in found.get("missing-source", ())]
     await store.remove([path for path in missing if path.parent.exists()])
-    again = {Path(item) for kind in ("incomplete", "blank-pages") for item in found.get(kind, ())}
+    again = {Path(item) for kind in ("incomplete", "unread-pages") for item in found.get(kind, ())}
     await store.optimize()
     return sorted(path for path in again if path.exists())
 

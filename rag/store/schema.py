@@ -204,6 +204,7 @@ def document_row(document: Document, recipe: str) -> dict[str, Any]:
                 "layout": document.coverage.layout,
                 "ocr": document.coverage.ocr,
                 "empty": document.coverage.empty,
+                "unread": dict(document.coverage.unread),
             }
         ),
         "metadata": json.dumps(dict(document.metadata), ensure_ascii=False),
@@ -225,7 +226,11 @@ def stored_document(row: Mapping[str, Any]) -> Document:
         chunks=row["chunks"],
         language=row["language"],
         coverage=Coverage(
-            coverage["text"], coverage["layout"], coverage["ocr"], tuple(coverage["empty"])
+            coverage["text"],
+            coverage["layout"],
+            coverage["ocr"],
+            tuple(coverage["empty"]),
+            {kind: tuple(pages) for kind, pages in coverage.get("unread", {}).items()},
         ),
         metadata=json.loads(row["metadata"]),
         added_at=row["added_at"],
