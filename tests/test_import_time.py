@@ -46,6 +46,12 @@ def test_help_loads_nothing_heavy() -> None:
     assert loaded_by_command("--help") & HEAVY == set()
 
 
+def test_the_library_loads_what_it_needs_when_it_is_used() -> None:
+    assert loaded_by("import rag; dir(rag); rag.__all__") & (HEAVY | {"rag.api"}) == set()
+    loaded = loaded_by("import rag; rag.Scope; rag.RagError; rag.errors")
+    assert loaded & HEAVY <= {"pydantic"}
+
+
 def test_a_command_of_the_index_loads_no_model_library() -> None:
     loaded = loaded_by("import rag.pipeline")
     assert loaded & {"mlx", "mlx_embeddings", "vllm_mlx", "transformers", "openai"} == set()

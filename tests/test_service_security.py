@@ -28,7 +28,7 @@ KEY, OTHER = "correct-horse-battery", "staple-of-the-other-one"
 def address(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Iterator[str]:
     """A service with keys."""
     home = tmp_path_factory.mktemp("home")
-    settings = service_settings(home, shared_cache, api_key=f"anna:{KEY},ben:{OTHER}")
+    settings = service_settings(home, shared_cache, api_key=SecretStr(f"anna:{KEY},ben:{OTHER}"))
     with running(settings, FakeEngine()) as url:
         yield url
 

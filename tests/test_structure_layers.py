@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag.answering",),
     # the flows put together, here or in a running service; and what is built on them
     ("rag.backend", "rag.client", "rag.pipeline"),
+    ("rag.api",),
     ("rag.evaluation", "rag.maintenance"),
     ("rag",),
     # those who use it
