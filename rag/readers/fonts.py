@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -49,11 +50,13 @@ class Fonts:
     ) -> set[str]:
         """From the same text with codes in the place of unknown characters. Returns the fonts."""
         fonts = set()
-        for (span, upright), (coded, _) in zip(_spans(blocks), _spans(with_codes), strict=False):
-            for char, code in zip(span["chars"], coded["chars"], strict=False):
-                if char["c"] == _UNKNOWN and not code["c"].isspace():
-                    fonts.add(span["font"])
-                    _add(self._codes[span["font"]], code["c"], code, span, upright)
+        # Character by character: MuPDF parts spans elsewhere where codes stand.
+        for (char, span, upright), (code, _, _) in zip(
+            _chars(blocks), _chars(with_codes), strict=False
+        ):
+            if char["c"] == _UNKNOWN and code["c"] != " ":
+                fonts.add(span["font"])
+                _add(self._codes[span["font"]], code["c"], code, span, upright)
         return fonts
 
     def is_garbled(self, font: str) -> bool:
@@ -84,6 +87,13 @@ def _spans(blocks: list[dict[str, Any]]) -> list[tuple[dict[str, Any], bool]]:
         for line in block.get("lines", ())
         for span in line["spans"]
     ]
+
+
+def _chars(blocks: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any], bool]]:
+    """Each character with its span, and whether it stands upright."""
+    for span, upright in _spans(blocks):
+        for char in span["chars"]:
+            yield char, span, upright
 
 
 def _add(
