@@ -143,7 +143,11 @@ def scope(
 
 
 def _question(argument: str) -> str:
-    return sys.stdin.read().strip() if argument == "-" else argument
+    from rag.encoding import decode_input, well_formed
+
+    if argument != "-":
+        return well_formed(argument)
+    return decode_input(sys.stdin.buffer.read()).strip()
 
 
 def _print_hits(hits: Sequence[Hit], *, explain: bool, as_json: bool) -> None:

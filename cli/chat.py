@@ -210,5 +210,7 @@ async def _typed_lines() -> AsyncIterator[str]:
 async def _piped_lines() -> AsyncIterator[str]:
     import asyncio
 
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        yield line.strip()
+    from rag.encoding import decode_input
+
+    while line := await asyncio.to_thread(sys.stdin.buffer.readline):
+        yield decode_input(line).strip()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rag.answering.conversation import Conversation
 from rag.config import Settings
 from rag.embedders.base import Embedder
+from rag.encoding import well_formed
 from rag.engines.sampling import grammar
 from rag.errors import IndexMissing, InvalidQuestion, RagError
 from rag.events import AnswerEvent, Comparing, IngestEvent, Retrieved
@@ -199,6 +200,7 @@ class Pipeline:
         scope: Scope | None = None,
     ) -> Retrieved:
         """As Backend.search. Raises EmbeddingError, IndexMismatch too."""
+        question = well_formed(question)
         if not any(char.isalnum() for char in question):
             raise InvalidQuestion("the question is empty")
         text, scope = search_text(question, history), scope or Scope()

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from rag.encoding import well_formed
+
 Box = tuple[float, float, float, float]
 BlockKind = Literal["heading", "text", "list", "table"]
 # What stands on a page and could not be read: a picture of text, text drawn as outlines, a font
@@ -169,7 +171,7 @@ class Document:
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return well_formed(self.path.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from rag import types
+from rag.encoding import well_formed
 from rag.events import Retrieved
 from rag.verification.notes import note
 from service.schemas import AnswerOut, CitationOut, ClaimOut, DocumentOut, HitOut, SearchOut
@@ -20,7 +21,8 @@ class Wire:
 
     def document(self, document: types.Document) -> DocumentOut:
         out = DocumentOut.model_validate(document)
-        return out if self.show_paths else out.model_copy(update={"path": Path(document.name)})
+        path = well_formed(str(document.path)) if self.show_paths else document.name
+        return out.model_copy(update={"path": Path(path)})
 
     def hit(self, hit: types.Hit) -> HitOut:
         out = HitOut.model_validate(hit)

@@ -79,7 +79,9 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base
 
 
-def invoke(home: Path, *args: str, answers: str = ANSWER, stdin: str | None = None) -> Result:
+def invoke(
+    home: Path, *args: str, answers: str = ANSWER, stdin: str | bytes | None = None
+) -> Result:
     def runtime(settings: Settings) -> Runtime:
         return Runtime(settings, embedder=FakeEmbedder(), engine=FakeEngine(answers))
 
@@ -299,6 +301,38 @@ def test_a_page_of_an_encrypted_pdf_is_drawn_with_its_password(tmp_path: Path) -
     assert "needs a password" in refused.stderr
     assert invoke(home, *draw, "--password", "wind").exit_code == Code.OK
     assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_name_that_is_no_utf_8_is_a_file_like_any_other(tmp_path: Path) -> None:
+    folder, home = tmp_path / "docs", tmp_path / "home"
+    folder.mkdir()
+    make_pdf(folder / "good.pdf", WINDMILL)
+    odd = folder / os.fsdecode(b"caf\xe9.txt")
+    odd.write_text("The mooring fee of the café is 47 crowns.\n", encoding="cp1252")
+    result = invoke(home, "ingest", str(folder))
+    assert result.exit_code == Code.OK, result.output
+    (hit, *_) = objects(invoke(home, "search", "mooring fee", "--json"))
+    assert "47 crowns" in hit["chunk"]["text"]
+    assert os.fsencode(hit["document"]["path"]) == os.fsencode(odd)
+    assert "café.txt" in invoke(home, "search", "mooring fee").stdout
+    assert "2 unchanged" in invoke(home, "ingest", str(folder)).stderr
+    odd.write_bytes(b"The mooring fee is 53 crowns now.")
+    assert invoke(home, "ingest", str(folder)).exit_code == Code.OK
+    assert "53 crowns" in invoke(home, "search", "mooring fee").stdout
+    odd.unlink()
+    assert invoke(home, "ingest", str(folder), "--prune").exit_code == Code.OK
+    assert [d["title"] for d in objects(invoke(home, "list", "--json"))] == ["good"]
+    odd.write_bytes(b"\x00\x01 no text")
+    assert invoke(home, "ingest", str(folder)).exit_code == Code.SOME_FAILED
+    assert "café.txt" in invoke(home, "list", "--failed").stdout
+
+
+@pytest.mark.parametrize("asked", ["windmill caf\udce9", "-"])
+def test_a_question_of_any_bytes_is_read(ingested: Path, asked: str) -> None:
+    typed = b"Who built the windmill beside the caf\xe9?\n"
+    result = invoke(ingested / "home", "search", asked, stdin=typed)
+    assert result.exit_code == Code.OK, result.output
+    assert "windmill.pdf" in result.stdout
 
 
 def test_remove_takes_a_document_out(own: Rag) -> None:

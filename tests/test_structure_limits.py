@@ -21,6 +21,7 @@ LONGER: Mapping[str, tuple[int, str]] = {
         55,
         "one pass that sorts files into seven kinds",
     ),
+    "rag.types": (310, "the data of both flows, read as one page"),
     "rag.pipeline": (340, "both flows: a method for whatever a command or endpoint does"),
     "service.app.create_app": (50, "the service put together, line by line"),
 }

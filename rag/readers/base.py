@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from rag.config import Extraction
+from rag.encoding import is_plain, unmarked_utf16
 from rag.types import Page
 
 # Work that a page may need beyond reading its text, and that takes long.
@@ -53,7 +54,7 @@ class Format:
 
 
 def is_text(head: bytes) -> bool:
-    """Text in some encoding: a byte order mark, or no control characters."""
+    """Text in some encoding: a byte order mark, no control characters, or UTF-16."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return True
-    return not any(byte < 9 or 13 < byte < 27 for byte in head)
+    return is_plain(head) or unmarked_utf16(head) is not None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rag.config import Extraction
+from rag.encoding import well_formed
 from rag.errors import LimitExceeded, NoText
 from rag.readers.base import ExtraTime, no_limit
 from rag.readers.formats import sniff
 from rag.readers.language import detect_language
 from rag.readers.title import title_of
-from rag.types import UNREAD, Coverage, ParsedDocument
+from rag.types import UNREAD, Coverage, Page, ParsedDocument
 
 _METADATA = ("author", "subject", "keywords", "creator", "producer", "creationDate", "modDate")
 _LANGUAGE_PAGES = 20  # that tell the language
@@ -24,7 +26,7 @@ def parse_document(
     if size > limits.max_file_mb * 2**20:
         raise LimitExceeded(f"{path.name}: {size / 2**20:.0f} MiB, {limits.max_file_mb} allowed")
     content = sniff(path).read(path, limits, password=password, extra=extra)
-    pages = content.pages
+    pages = tuple(map(_written, content.pages))
     if not any(page.text for page in pages):
         unread = Coverage.of(pages).unread
         why = ", ".join(f"{len(found)} with {UNREAD[kind]}" for kind, found in unread.items())
@@ -33,6 +35,16 @@ def parse_document(
         title=title_of(content.title, pages, path),
         language=detect_language("\n".join(page.text for page in pages[:_LANGUAGE_PAGES])),
         pages=pages,
-        metadata={key: content.metadata[key] for key in _METADATA if key in content.metadata},
+        metadata={
+            key: well_formed(content.metadata[key]) for key in _METADATA if key in content.metadata
+        },
         warnings=content.warnings,
     )
+
+
+def _written(page: Page) -> Page:
+    """The page in text that any encoding can write; nothing moves, a character stays one."""
+    text, label = well_formed(page.text), well_formed(page.label)
+    if (text, label) == (page.text, page.label):
+        return page
+    return replace(page, text=text, label=label)

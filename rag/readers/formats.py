@@ -10,8 +10,9 @@ from typing import Final
 
 from rag.errors import DamagedFile, UnsupportedFile
 from rag.readers.base import Format, is_text
+from rag.readers.markup import MARKUP
 from rag.readers.pdf import PDF
-from rag.readers.reflowable import MARKUP, MOBI, OFFICE
+from rag.readers.reflowable import MOBI, OFFICE
 from rag.readers.spreadsheet import XLSX
 from rag.readers.text import MARKDOWN, PLAIN
 

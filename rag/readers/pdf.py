@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rag.config import Extraction
+from rag.encoding import decode
 from rag.errors import DamagedFile, EncryptedFile, LimitExceeded
 from rag.readers.base import Content, ExtraTime, Format
 from rag.readers.fonts import Fonts
@@ -22,6 +24,10 @@ from rag.types import UNREAD, Page
 
 # Bytes of one page's drawing instructions; a page of text has some 50 kB, a detailed map 20 MB.
 _MAX_CONTENT = 64 * 2**20
+# What MuPDF lays out from markup.
+MARKUP_SUFFIXES = frozenset({".html", ".htm", ".xhtml", ".fb2"})
+_HEAD = 4096  # characters in which a page declares its encoding
+_CHARSET = re.compile(r"""((?:\bcharset|\bencoding)\s*=\s*["']?\s*)[\w:.+-]+""", re.IGNORECASE)
 _SAMPLE = 200  # pages read ahead to learn what the document's pages have in common
 
 
@@ -52,7 +58,10 @@ def open_document(path: Path, *, password: str | None, max_pages: int) -> Any:
     from pymupdf import mupdf
 
     try:
-        document = pymupdf.open(path)
+        if path.suffix.lower() in MARKUP_SUFFIXES and not _is_pdf(path):
+            document = pymupdf.open(stream=_as_utf8(path.read_bytes()), filetype=path.suffix[1:])
+        else:
+            document = pymupdf.open(path)
     except (RuntimeError, ValueError, mupdf.FzErrorBase) as error:
         raise DamagedFile(f"{path.name}: cannot be opened") from error
     _unlock(document, path, password)
@@ -60,6 +69,18 @@ def open_document(path: Path, *, password: str | None, max_pages: int) -> Any:
     if pages > max_pages:
         raise LimitExceeded(f"{path.name}: {pages} pages, {max_pages} allowed")
     return document
+
+
+def _is_pdf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return PDF.fits(file.read(4096))
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """A web page in UTF-8, its declared encodings with it: MuPDF heeds but one form of them."""
+    text, _ = decode(data, markup=True)
+    head, rest = text[:_HEAD], text[_HEAD:]
+    return (_CHARSET.sub(r"\1utf-8", head) + rest).encode()
 
 
 def _unlock(document: Any, path: Path, password: str | None) -> None:
@@ -92,7 +113,7 @@ class Reader:
         self._document = document
         self._ocr = ocr
         self._layout = layout
-        self._name = Path(document.name).name
+        self._name = Path(document.name or "").name  # a web page is opened from memory
         self.unreadable: list[int] = []
         self.overlong: list[int] = []
         self._unread: dict[str, list[int]] = {}

@@ -1,8 +1,8 @@
-"""What PyMuPDF lays out into pages of its own: office files, e-books, web pages."""
+"""What PyMuPDF lays out into pages of its own: office files and e-books."""
 
 from __future__ import annotations
 
-from rag.readers.base import Format, is_text
+from rag.readers.base import Format
 from rag.readers.pdf import read_pdf
 
 
@@ -20,8 +20,5 @@ OFFICE = Format(
     _is_zip,
     read_pdf,
     drawable=True,
-)
-MARKUP = Format(
-    "web page", frozenset({".html", ".htm", ".xhtml", ".fb2"}), is_text, read_pdf, drawable=True
 )
 MOBI = Format("Mobipocket book", frozenset({".mobi"}), _is_mobi, read_pdf, drawable=True)

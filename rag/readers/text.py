@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from rag.config import Extraction
+from rag.encoding import decode
 from rag.readers.base import Content, ExtraTime, Format, is_text
 from rag.readers.packed_words import PackedWords
 from rag.types import Block, BlockKind, Page
@@ -49,15 +50,6 @@ def _read(path: Path, *, markdown: bool) -> Content:
     text, warning = decode(path.read_bytes())
     pages = text_pages(text, markdown=markdown)
     return Content(tuple(pages), warnings=(warning,) if warning else ())
-
-
-def decode(data: bytes) -> tuple[str, str]:
-    """The text and a warning ("" where the encoding is certain)."""
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        return data.decode(encoding), ""
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace"), "not UTF-8: read as Windows-1252"
 
 
 @dataclass(frozen=True, slots=True)

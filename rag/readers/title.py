@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from rag.encoding import well_formed
 from rag.types import Block, Page
 
 _MAX_LENGTH = 160
@@ -21,7 +22,7 @@ _HEX = re.compile(r"[0-9a-f]{12,}", re.IGNORECASE)
 
 def title_of(metadata_title: str, pages: Sequence[Page], path: Path) -> str:
     """One line. A file name that says more than the title is put in front of it."""
-    name = " ".join(re.sub(r"[_\s]+", " ", path.stem).split())
+    name = " ".join(re.sub(r"[_\s]+", " ", well_formed(path.stem)).split())
     title = _sensible(metadata_title) or _first_heading(pages)
     if not title:
         return name

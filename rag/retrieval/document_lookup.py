@@ -7,6 +7,7 @@ import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
 
+from rag.encoding import well_formed
 from rag.errors import DocumentNotFound
 from rag.paths import located
 from rag.types import Document
@@ -17,12 +18,12 @@ def find_documents(name: str, documents: Sequence[Document]) -> list[Document]:
 
     Raises DocumentNotFound, which names near misses.
     """
-    wanted = name.casefold()
+    wanted = well_formed(name).casefold()
     path = located(Path(name))
 
     def exact(d: Document) -> bool:
         return d.path == path or wanted in {
-            d.id, d.name.casefold(), d.path.stem.casefold(), d.title.casefold()
+            d.id, d.name.casefold(), well_formed(d.path.stem).casefold(), d.title.casefold()
         }  # fmt: skip
 
     tests = (

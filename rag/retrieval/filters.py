@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Final
 
+from rag.encoding import well_formed
 from rag.errors import DocumentNotFound, InvalidQuestion
 from rag.options import Scope
 from rag.types import Document
@@ -18,7 +19,7 @@ _OWN: Final[Mapping[str, Callable[[Document], str]]] = MappingProxyType(
     {
         "title": lambda document: document.title,
         "language": lambda document: document.language,
-        "path": lambda document: str(document.path),
+        "path": lambda document: well_formed(str(document.path)),
     }
 )
 # PDF's dates ("D:20230105161720-05'00'") and ISO 8601's begin alike, but for the dashes.

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rag.encoding import well_formed
 from rag.terms import query_terms
 from rag.types import Document
 
@@ -68,7 +69,7 @@ class Titles:
 
 
 def _names_of(document: Document) -> list[Name]:
-    stem = document.path.stem.replace("_", " ").replace("-", " ")
+    stem = well_formed(document.path.stem).replace("_", " ").replace("-", " ")
     return [Name(document.id, frozenset(query_terms(text))) for text in (document.title, stem)]
 
 

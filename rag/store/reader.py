@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from rag.encoding import path_of
 from rag.errors import IndexMismatch, IndexMissing
 from rag.store import schema
 from rag.store.connection import batches, connect, one_of, translated
@@ -117,7 +118,7 @@ class Store:
             rows = (await self._documents.query().to_arrow()).to_pylist()
             documents = [schema.stored_document(row) for row in rows]
             documents.sort(key=lambda document: str(document.path))
-            recipes = {Path(row["path"]): row["recipe"] for row in rows}
+            recipes = {path_of(row["path"]): row["recipe"] for row in rows}
             self._snapshot = Snapshot(version, {d.path: d for d in documents}, recipes)
         return self._snapshot
 

@@ -6,13 +6,13 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from rag.embedders.base import Vectors
+from rag.encoding import path_of, stored_path, well_formed
 from rag.terms import indexed_terms
 from rag.types import Block, Chunk, Coverage, Document, Failure, Page, StoredChunk, Word
 
@@ -188,9 +188,9 @@ def _unpack_words(packed: bytes) -> tuple[Word, ...]:
 
 def document_row(document: Document, recipe: str) -> dict[str, Any]:
     return {
-        "path": str(document.path),
+        "path": stored_path(document.path),
         "id": document.id,
-        "title": document.title,
+        "title": well_formed(document.title),
         "sha256": document.sha256,
         "recipe": recipe,
         "size": document.size,
@@ -217,7 +217,7 @@ def stored_document(row: Mapping[str, Any]) -> Document:
     coverage = json.loads(row["coverage"])
     return Document(
         id=row["id"],
-        path=Path(row["path"]),
+        path=path_of(row["path"]),
         title=row["title"],
         sha256=row["sha256"],
         size=row["size"],
@@ -240,9 +240,9 @@ def stored_document(row: Mapping[str, Any]) -> Document:
 
 def failure_row(failure: Failure) -> dict[str, Any]:
     return {
-        "path": str(failure.path),
+        "path": stored_path(failure.path),
         "kind": failure.kind,
-        "reason": failure.reason,
+        "reason": well_formed(failure.reason),
         "hint": failure.hint,
         "size": failure.size,
         "mtime_ns": failure.mtime_ns,
@@ -250,7 +250,7 @@ def failure_row(failure: Failure) -> dict[str, Any]:
 
 
 def stored_failure(row: Mapping[str, Any]) -> Failure:
-    return Failure(**{**row, "path": Path(row["path"])})
+    return Failure(**{**row, "path": path_of(row["path"])})
 
 
 def now() -> str:

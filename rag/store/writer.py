@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rag.embedders.base import Vectors
+from rag.encoding import stored_path
 from rag.store import schema
 from rag.store.connection import batches, connect, one_of, translated
 from rag.store.indexes import index_chunks
@@ -122,7 +123,7 @@ class StoreWriter(Store):
         """Take documents out of the index."""
         before = await self.snapshot()
         gone = [path for path in paths if path in before.by_path]
-        await self._delete(self._documents, "path", [str(path) for path in gone])
+        await self._delete(self._documents, "path", [stored_path(path) for path in gone])
         await self._drop_content({before.by_path[path].id for path in gone})
 
     async def record_failures(self, failures: Sequence[Failure]) -> None:
@@ -131,7 +132,7 @@ class StoreWriter(Store):
 
     async def forget_failures(self, paths: Sequence[Path]) -> None:
         if await self._failures.count_rows():
-            await self._delete(self._failures, "path", [str(path) for path in paths])
+            await self._delete(self._failures, "path", [stored_path(path) for path in paths])
 
     async def repair(self) -> int:
         """Delete chunks and pages without a document (left by a crash). Returns how many ids."""
