@@ -9,7 +9,8 @@ import pymupdf
 import pytest
 
 from rag.config import Settings
-from rag.ingest.extractor import Extractor
+from rag.ingest.extractor_pool import ExtractorPool
+from rag.ingest.messages import Setup
 from rag.models.registry import embedding_folder
 from rag.page_image import render_page_contained
 from rag.worker_process import WorkerProcess
@@ -45,7 +46,8 @@ async def test_files_are_read_in_a_folder_with_modules_of_its_own(
     settings: Settings, pdf: Path
 ) -> None:
     tokenizer = embedding_folder(settings) / "tokenizer.json"
-    async with Extractor(settings, tokenizer_file=tokenizer, workers=1) as extractor:
+    setup = Setup(settings.extraction, tokenizer, settings.chunk_tokens)
+    async with ExtractorPool(setup, workers=1) as extractor:
         assert "harbour" in (await extractor.extract(pdf)).document.text
 
 
@@ -55,7 +57,7 @@ async def test_uploads_are_ingested_in_a_folder_with_modules_of_its_own(settings
     try:
         await process.send(Order(settings, (Path("no such file.pdf"),)))
         problem = await process.receive()
-        assert problem["code"] == "unsupported_file"
+        assert problem["code"] == "path_not_found"
         assert await process.exit_code() == 1
     finally:
         await process.kill()
