@@ -119,13 +119,14 @@ async def test_text_that_no_reader_sees_is_left_out(settings: Settings, tmp_path
     assert extracted.document.text.split("\n\n") == ["Visible text.", "White on blue."]
 
 
-async def test_memory_has_a_limit(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("memory_mb", [256, 400])
+async def test_memory_has_a_limit(settings: Settings, tmp_path: Path, memory_mb: int) -> None:
     row = "(manyletters) Tj 90 0 Td " * 1000 + "-90000 14 Td "
     resources = "/Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>"
     objects = page_objects(resources, "BT /F 12 Tf " + row * 300 + "ET")
     objects[2] = objects[2].replace("200 200", "99999 99999")
     file = raw_pdf(tmp_path / "bloated.pdf", objects)
-    async with extractor(settings, memory_mb=256, timeout_s=30) as extraction:
+    async with extractor(settings, memory_mb=memory_mb, timeout_s=30) as extraction:
         with pytest.raises(LimitExceeded, match="memory"):
             await extraction.extract(file)
         good = await extraction.extract(text_pdf(tmp_path / "good.pdf", ["Still here."]))

@@ -102,7 +102,9 @@ async def test_an_ingest_goes_on_from_it(opened: Opened, tmp_path: Path) -> None
     events = [event async for event in opened.pipeline.ingest([file, tmp_path / "letter.txt"])]
     ingested = {e.document.name: e.document for e in events if isinstance(e, FileIngested)}
     assert ingested["new.pdf"].warnings == ()
-    assert ingested["letter.txt"].warnings == ("not UTF-8: read as Windows-1252",)
+    assert ingested["letter.txt"].warnings == (
+        "not UTF-8 and nothing says what: read as Windows-1252",
+    )
     documents = await opened.pipeline.documents()
     assert len(documents) == 6
     stored = {d.name: d.warnings for d in documents}

@@ -159,15 +159,20 @@ class Reader:
             set_texts(raw, judgement.texts)
             raw.unread = judgement.unread
             return raw
-        except MemoryError:
-            raise
         except Exception as error:  # the edge to MuPDF: it costs this page only
-            if "alloc" in str(error):
+            if _for_want_of_memory(error):
                 raise MemoryError from error
             if "cycle in page tree" in str(error):  # which page is which cannot be known
                 raise DamagedFile(f"{self._name}: its page tree runs in a circle") from error
             self.unreadable.append(index + 1)
             return empty
+
+
+def _for_want_of_memory(error: BaseException | None) -> bool:
+    """MuPDF says "realloc (20971872 bytes) failed"; its binding names a MemoryError as a cause."""
+    while error is not None and not isinstance(error, MemoryError) and "alloc" not in str(error):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _label(page: Any) -> str:
