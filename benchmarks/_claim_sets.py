@@ -11,6 +11,7 @@ from typing import Any
 from rag.types import Coverage, Document, Hit, Page, StoredChunk
 from rag.verification.base import ClaimText
 from rag.verification.evidence_units import Evidence, gather
+from rag.verification.lead_ins import claim_text
 from rag.verification.refusal_detection import is_pleasantry, is_refusal
 from rag.verification.segmentation import statements
 
@@ -45,7 +46,7 @@ class Source:
         return gather(*_found(self.id, self.passages, self.language))
 
     def texts(self) -> list[ClaimText]:
-        return [ClaimText(one.text.replace("*", "").replace("`", "")) for one in self.claims]
+        return [ClaimText(claim_text(one.text)) for one in self.claims]
 
 
 # ── the forms ─────────────────────────────────────────────────────────────────────────────────
@@ -126,7 +127,8 @@ def _sentences(response: Mapping[str, Any]) -> Iterator[Labelled]:
 
 
 def is_claim(text: str) -> bool:
-    return not (text.rstrip().endswith("?") or is_pleasantry(text) or is_refusal(text))
+    nothing = text.rstrip().endswith("?") or is_pleasantry(text) or not claim_text(text)
+    return not (nothing or is_refusal(text))
 
 
 def _source_texts(source: object) -> Iterator[str]:

@@ -410,3 +410,18 @@ def test_a_stream_takes_markers_out_as_they_come():
     pieces = [unmarking.feed(piece) for piece in ["It is blue", " [", "1", "]", ". So [2][3]", "."]]
     assert "".join([*pieces, unmarking.rest()]) == "It is blue. So."
     assert pieces[0] == "It is blue"
+
+
+def test_a_lead_in_does_not_stand_in_a_citations_way():
+    said = "Based on the provided passages, it lies on the Vistula."
+    assert grounded(said).text == "Based on the provided passages, it lies on the Vistula. [1]"
+
+
+def test_a_lead_in_vouches_for_nothing():
+    result = grounded("Based on the provided passages, it lies on the Rhine.")
+    assert [claim.finding for claim in result.claims] != ["supported"]
+
+
+def test_a_preamble_is_neither_cited_nor_called_unsupported():
+    result = grounded("Based on the documents:\n\n- It lies on the Vistula.")
+    assert [claim.sources for claim in result.claims] == [(1,)]

@@ -16,6 +16,7 @@ from rag.types import Citation, Claim, Hit, Page
 from rag.verification.base import ClaimText, Support, Verdict, Verifier
 from rag.verification.citation_markers import Unmarked, strip_markers
 from rag.verification.evidence_units import gather
+from rag.verification.lead_ins import claim_text
 from rag.verification.lexical import LexicalVerifier
 from rag.verification.refusal_detection import is_pleasantry, is_refusal
 from rag.verification.segmentation import Statement, code_spans, statements
@@ -55,7 +56,7 @@ def ground(
     ends = [s.start for s in said[1:]] + [len(bare.text) + 1] if said else []
     called = {n: i for i, n in enumerate(numbers or range(1, len(hits) + 1))}
     texts = [
-        ClaimText(_plain(bare.text[s.start : s.end]), _hints(bare, s.start, end, called))
+        ClaimText(claim_text(bare.text[s.start : s.end]), _hints(bare, s.start, end, called))
         for s, end in zip(said, ends, strict=True)
     ]
     verdicts = (verifier or LexicalVerifier()).verify(texts, gather(hits, pages), question)
@@ -66,11 +67,8 @@ def ground(
 
 
 def _says_nothing(text: str) -> bool:
-    return bool(_BARE_ANSWER.fullmatch(text)) or text.rstrip().endswith("?") or is_pleasantry(text)
-
-
-def _plain(text: str) -> str:
-    return text.replace("*", "").replace("`", "")
+    bare = bool(_BARE_ANSWER.fullmatch(text)) or text.rstrip().endswith("?")
+    return bare or is_pleasantry(text) or not claim_text(text)
 
 
 def _hints(bare: Unmarked, start: int, end: int, called: Mapping[int, int]) -> tuple[int, ...]:
