@@ -15,6 +15,7 @@ from cli.terminal import one_line, out, print_table, say, size, table
 
 if TYPE_CHECKING:
     from rag.config import Settings
+    from rag.models.embedding_use import EmbeddingUse
     from rag.models.registry import ModelRow
 
 
@@ -88,5 +89,15 @@ def _print(rows: list[ModelRow]) -> None:
 
 
 def _about(row: ModelRow) -> str:
-    told = (row.family, row.licence, "thinks" if row.thinks else "", "tried" if row.tried else "")
+    told = [row.family, row.licence, "thinks" if row.thinks else "", "tried" if row.tried else ""]
+    told += [_use(row.embedding)] if row.embedding is not None else []
+    told += [f"cannot be used: {row.unusable}"] if row.unusable else []
     return one_line(", ".join(part for part in told if part))
+
+
+def _use(use: EmbeddingUse) -> str:
+    """How texts become vectors: a wrong prompt or pooling is otherwise not seen, only felt."""
+    before = {"queries": use.query_prompt, "passages": use.document_prompt}
+    prompts = [f"before {texts} {prompt!r}" for texts, prompt in before.items() if prompt]
+    source = f" (as {use.family})" if use.family else ""
+    return ", ".join([f"{use.pooling} pooling", *(prompts or ["no prompts"])]) + source

@@ -249,21 +249,6 @@ def test_limits_pooling_and_prompts_from_the_files(copy: Path) -> None:
     assert (recipe.query_prompt, recipe.document_prompt) == ("Q: ", "D: ")
 
 
-@pytest.mark.parametrize(
-    ("name", "query", "document"),
-    [
-        ("intfloat/e5-small-v2", "query: ", "passage: "),
-        ("BAAI/bge-small-en-v1.5", "Represent this sentence for searching relevant passages: ", ""),
-        ("BAAI/bge-m3", "", ""),
-        ("nomic-ai/nomic-embed-text-v1.5", "search_query: ", "search_document: "),
-        ("sentence-transformers/all-MiniLM-L6-v2", "", ""),
-    ],
-)
-def test_prompts_of_families(copy: Path, name: str, query: str, document: str) -> None:
-    recipe = read_recipe(copy, name)
-    assert (recipe.query_prompt, recipe.document_prompt) == (query, document)
-
-
 def test_pooling_that_we_do_not_have(copy: Path) -> None:
     pooling = {"pooling_mode_mean_tokens": False, "pooling_mode_max_tokens": True}
     edit(copy / "1_Pooling" / "config.json", **pooling)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from encoder_reference import EncoderReference, write_random_encoder
 
 from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
@@ -18,7 +19,7 @@ from rag.embedders.mlx_embedder import MLXEmbedder, Shapes
 from rag.embedders.model_config import read_recipe
 from rag.embedders.model_embedder import ModelEmbedder
 from rag.embedders.onnx_embedder import ONNXEmbedder
-from rag.errors import EmbeddingError, ModelLoadFailed
+from rag.errors import ConfigError, EmbeddingError, ModelLoadFailed
 from rag.models import registry
 
 TEXTS = ["one", "two words", "the cat sat on the mat and looked at the dog", "x " * 40, "one"]
@@ -119,18 +120,46 @@ async def test_onnx_gives_the_same_where_auto_takes_it(
     await embedder.close()
 
 
+@pytest.mark.parametrize("model_type", ["mpnet", "roberta", "xlm-roberta", "bert"])
+@pytest.mark.parametrize("prefix", [False, True])
+async def test_onnx_against_numpy(
+    model_type: str, prefix: bool, mlx_thread: MLXThread, tmp_path: Path
+) -> None:
+    """MPNet and RoBERTa have no MLX model: their graph runs everywhere."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    weights = write_random_encoder(folder, model_type, prefix=prefix)
+    shutil.copy(registry.embedding_folder(Settings()) / "tokenizer.json", folder)
+    settings = Settings(embedding_model=str(folder), cache=tmp_path / "cache")
+    if model_type in ("mpnet", "roberta"):
+        with pytest.raises(ConfigError, match=model_type):
+            open_model(settings.model_copy(update={"embedding_backend": "mlx"}), mlx_thread)
+    else:
+        settings = settings.model_copy(update={"embedding_backend": "onnx"})
+    embedder = open_model(settings, mlx_thread)
+    texts = [*TEXTS, " ".join(OTHERS) * 9]  # the last is cut at the model's 64 tokens
+    vectors = await embedder.embed_documents(texts)
+    reference = EncoderReference(json.loads((folder / "config.json").read_text()), weights)
+    expected = np.stack(
+        [reference.states(ids).mean(axis=0) for ids in embedder.tokens.encode(texts)]
+    )
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(vectors, expected, atol=2e-6)
+    assert embedder.max_tokens == 64
+    await embedder.close()
+
+
 def test_pooling_of_the_family(folder: Path, alone: ModelEmbedder) -> None:
     expected = "lasttoken" if alone.recipe.model_type == "qwen3" else "mean"
     assert alone.recipe.pooling == expected
     assert alone.max_tokens == 64
 
 
-async def test_an_architecture_that_nobody_knows(folder: Path, mlx_thread: MLXThread) -> None:
+def test_an_architecture_that_nobody_knows(folder: Path, mlx_thread: MLXThread) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "perceptron"}))
-    embedder = MLXEmbedder(read_recipe(folder, "tiny"), mlx_thread)
     with pytest.raises(ModelLoadFailed, match="perceptron"):
-        await embedder.embed_query("hello")
+        open_model(Settings(embedding_model=str(folder)), mlx_thread)
 
 
 async def test_a_text_without_tokens(folder: Path, mlx_thread: MLXThread) -> None:

@@ -12,8 +12,9 @@ from rag.config import Settings
 from rag.embedders.base import Embedder
 from rag.embedders.model_config import Recipe, read_recipe
 from rag.embedders.model_embedder import ModelEmbedder
-from rag.errors import ConfigError
+from rag.errors import ConfigError, ModelLoadFailed
 from rag.models import registry
+from rag.models.embedding_use import MLX_TYPES
 
 
 async def open_embedder(settings: Settings, thread: MLXThread) -> Embedder:
@@ -39,7 +40,8 @@ def open_model(settings: Settings, thread: MLXThread) -> ModelEmbedder:
 def embedding_recipe(settings: Settings) -> Recipe:
     """How the configured model is used. Raises ModelNotFound, ModelLoadFailed, ConfigError."""
     model = registry.embedding_model(settings)
-    recipe = read_recipe(model.folder, model.name, settings.embedding_dimensions)
+    published = "" if _is_folder(model) else model.name
+    recipe = read_recipe(model.folder, model.name, settings.embedding_dimensions, hub_id=published)
     if model.name == registry.BUNDLED_EMBEDDING:
         return recipe
     # A copy of the bundled model is the bundled model, wherever it came from.
@@ -58,17 +60,32 @@ def _is_folder(model: registry.Model) -> bool:
 
 
 def _wants_onnx(settings: Settings, recipe: Recipe, thread: MLXThread) -> bool:
-    """Measured on two cores with MiniLM: ONNX Runtime embeds six times as fast as MLX on a CPU."""
-    if settings.embedding_backend == "mlx":
-        return False
+    """Measured on two cores with MiniLM: ONNX Runtime embeds six times as fast as MLX on a CPU.
+
+    Raises ConfigError, ModelLoadFailed where neither can.
+    """
     from rag.embedders import onnx_bert
 
-    obstacle = onnx_bert.obstacle(recipe)
-    if settings.embedding_backend == "onnx":
-        if obstacle:
+    obstacles = {"onnx": onnx_bert.obstacle(recipe), "mlx": _mlx_obstacle(recipe)}
+    wanted = settings.embedding_backend
+    if all(obstacles.values()):
+        raise ModelLoadFailed(
+            f"{recipe.name} {obstacles['onnx']}, and {obstacles['mlx']}",
+            hint="Name another embedding model, or another copy of it.",
+        )
+    if wanted != "auto":
+        if obstacles[wanted]:
             raise ConfigError(
-                f"embedding_backend is onnx, but {recipe.name} {obstacle}",
+                f"embedding_backend is {wanted}, but {recipe.name} {obstacles[wanted]}",
                 hint="Set embedding_backend to auto.",
             )
-        return True
-    return obstacle is None and thread.executor.submit(mlx_runtime.device).result() == "cpu"
+        return wanted == "onnx"
+    if obstacles["onnx"] or obstacles["mlx"]:
+        return obstacles["onnx"] is None
+    return thread.executor.submit(mlx_runtime.device).result() == "cpu"
+
+
+def _mlx_obstacle(recipe: Recipe) -> str | None:
+    if recipe.model_type not in MLX_TYPES:
+        return f"is of type {recipe.model_type}, which mlx-embeddings does not know"
+    return None

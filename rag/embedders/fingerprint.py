@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -36,19 +37,34 @@ def fingerprint(folder: Path, *, extra: str = "") -> str:
     return digest.hexdigest()[:10]
 
 
+def weight_count(folder: Path) -> int:
+    """How many numbers the folder's tensors hold."""
+    total = 0
+    for file in weight_files(folder):
+        with file.open("rb") as stream:
+            _, tensors = _header(stream, file)
+        total += sum(math.prod(tensor["shape"]) for tensor in tensors.values())
+    return total
+
+
 def _samples(file: Path) -> Iterator[tuple[str, bytes]]:
     with file.open("rb") as stream:
-        try:
-            length = int.from_bytes(stream.read(8), "little")
-            # Never more than the file holds: the length of a file that is something else is huge.
-            header = json.loads(stream.read(min(length, file.stat().st_size)))
-        except ValueError as error:
-            raise ModelLoadFailed(
-                f"{file} is no safetensors file", hint="Fetch the model again."
-            ) from error
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                yield name, _sample(stream, 8 + length, tensor)
+        base, tensors = _header(stream, file)
+        for name, tensor in tensors.items():
+            yield name, _sample(stream, base, tensor)
+
+
+def _header(stream: BinaryIO, file: Path) -> tuple[int, dict[str, Any]]:
+    """Where the tensors' bytes begin, and what is said of each tensor."""
+    try:
+        length = int.from_bytes(stream.read(8), "little")
+        # Never more than the file holds: the length of a file that is something else is huge.
+        header = json.loads(stream.read(min(length, file.stat().st_size)))
+    except ValueError as error:
+        raise ModelLoadFailed(
+            f"{file} is no safetensors file", hint="Fetch the model again."
+        ) from error
+    return 8 + length, {n: tensor for n, tensor in header.items() if n != "__metadata__"}
 
 
 def _sample(stream: BinaryIO, base: int, tensor: dict[str, Any]) -> bytes:

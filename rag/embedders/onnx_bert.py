@@ -1,4 +1,4 @@
-"""BERT's encoder as an ONNX graph, written from a model's safetensors.
+"""The encoder of BERT, RoBERTa, XLM-RoBERTa or MPNet as an ONNX graph, from a model's safetensors.
 
 One text or several of one length in, token states out. No padding and so no mask: attention then
 takes ONNX Runtime's flash kernel, and a text's states are, bit for bit, the same in any company.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rag.embedders.fingerprint import weight_files
+from rag.embedders import onnx_mpnet
+from rag.embedders.fingerprint import weight_count, weight_files
 from rag.embedders.model_config import Recipe
 from rag.errors import ModelLoadFailed
+from rag.models.embedding_use import ONNX_TYPES, first_position
 
 VERSION = 1  # of the graph: raise it, and graphs in the cache are written anew
 
-_FAMILIES = ("bert", "roberta", "xlm-roberta")
 _FUSED = "com.microsoft"  # ONNX Runtime's own operators
 _OPSET, _IR = 17, 9
-_LARGEST = 900 << 20  # bytes of weights, at worst in half precision; a protobuf ends at 2 GiB
+_LARGEST = 500_000_000  # numbers of four bytes each; a protobuf ends at 2 GiB
+
+_PREFIX = re.compile(r"^(bert|roberta|mpnet)\.")
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
@@ -32,11 +36,11 @@ Weights = Mapping[str, npt.NDArray[np.float32]]
 def obstacle(recipe: Recipe) -> str | None:
     """Why this model cannot be written as such a graph; None when it can."""
     config = _config(recipe)
-    if recipe.model_type not in _FAMILIES:
-        return f"is of type {recipe.model_type}, not one of {', '.join(_FAMILIES)}"
+    if recipe.model_type not in ONNX_TYPES:
+        return f"is of type {recipe.model_type}, not one of {', '.join(ONNX_TYPES)}"
     if recipe.dense:
         return "has layers after the pooling"
-    if sum(file.stat().st_size for file in weight_files(recipe.folder)) > _LARGEST:
+    if weight_count(recipe.folder) > _LARGEST:
         return "is larger than an ONNX file may be"
     if "quantization" in config:
         return "is quantised for MLX"
@@ -82,7 +86,9 @@ def _weights(folder: Path) -> Weights:
         except (SafetensorError, TypeError) as error:  # TypeError: a type that NumPy lacks
             raise ModelLoadFailed(f"{file}: {error}", hint="Fetch the model again.") from error
         for name, tensor in tensors.items():
-            bare = name.removeprefix("bert.").removeprefix("roberta.")
+            bare = _PREFIX.sub("", name)
+            for theirs, ours in onnx_mpnet.NAMES:
+                bare = bare.replace(theirs, ours)
             weights[bare] = tensor.astype(np.float32, copy=False)
     return weights
 
@@ -95,15 +101,18 @@ class _Graph:
         self._weights = weights
         self._nodes: list[Any] = []
         self._initializers: dict[str, Any] = {}
+        self._bias: list[str] = []  # of the scores of attention, the same in each layer
 
     def model(self) -> Any:
         """The whole encoder: "ids" (texts, tokens) int64 → "states" (texts, tokens, hidden)."""
         from onnx import TensorProto, helper
 
         x = self._embeddings()
+        if self._config["model_type"] == "mpnet":
+            self._bias = [onnx_mpnet.attention_bias(self._config, self._weights, self)]
         for layer in range(self._config["num_hidden_layers"]):
             x = self._layer(x, f"encoder.layer.{layer}.")
-        self._node("Identity", [x], "states")
+        self.node("Identity", [x], "states")
         shape = ["texts", "tokens"]
         graph = helper.make_graph(
             self._nodes,
@@ -117,22 +126,23 @@ class _Graph:
 
     def _embeddings(self) -> str:
         """Words + positions + type 0, normalised. The last two are one table."""
-        positions = self._weights["embeddings.position_embeddings.weight"]
-        if self._config["model_type"] != "bert":  # RoBERTa's positions begin after padding's
-            positions = positions[self._config.get("pad_token_id", 1) + 1 :]
-        table = positions + self._weights["embeddings.token_type_embeddings.weight"][0]
-        words = self._node("Gather", [self._weight("embeddings.word_embeddings"), "ids"], "words")
-        length = self._node("Shape", ["ids"], "length", start=1, end=2)
-        zero = self._constant("zero", np.zeros(1, dtype=np.int64))
-        places = self._node("Slice", [self._constant("table", table), zero, length], "places")
-        return self._normalised(self._node("Add", [words, places], "embedded"), "embeddings.")
+        table = self._weights["embeddings.position_embeddings.weight"]
+        if self._config["model_type"] != "bert":
+            table = table[first_position(self._config) :]
+        if self._config["model_type"] != "mpnet":
+            table = table + self._weights["embeddings.token_type_embeddings.weight"][0]
+        words = self.node("Gather", [self._weight("embeddings.word_embeddings"), "ids"], "words")
+        length = self.node("Shape", ["ids"], "length", start=1, end=2)
+        zero = self.constant("zero", np.zeros(1, dtype=np.int64))
+        places = self.node("Slice", [self.constant("table", table), zero, length], "places")
+        return self._normalised(self.node("Add", [words, places], "embedded"), "embeddings.")
 
     def _layer(self, x: str, at: str) -> str:
         attended = self._attention(x, f"{at}attention.self.")
         y = self._joined(attended, x, f"{at}attention.output.")
         inner = self._times(y, f"{at}intermediate.dense")
-        bias = self._constant(f"{at}bias", self._weights[f"{at}intermediate.dense.bias"])
-        inner = self._node("BiasGelu", [inner, bias], f"{at}gelu", domain=_FUSED)
+        bias = self.constant(f"{at}bias", self._weights[f"{at}intermediate.dense.bias"])
+        inner = self.node("BiasGelu", [inner, bias], f"{at}gelu", domain=_FUSED)
         return self._joined(inner, y, f"{at}output.")
 
     def _attention(self, x: str, at: str) -> str:
@@ -140,8 +150,9 @@ class _Graph:
         bias = np.concatenate([self._weights[f"{at}{part}.bias"] for part in parts])
         inputs = [self._times(x, f"{at}{part}") for part in parts]
         heads = self._config["num_attention_heads"]
-        inputs.append(self._constant(f"{at}bias", bias))
-        return self._node(
+        inputs.append(self.constant(f"{at}bias", bias))
+        inputs += ["", *self._bias] if self._bias else []  # "": no mask
+        return self.node(
             "MultiHeadAttention", inputs, f"{at}attended", domain=_FUSED, num_heads=heads
         )
 
@@ -149,32 +160,32 @@ class _Graph:
         """LayerNorm(x·W + b + residual). Three plain operators: on a CPU they are nine times
         faster than SkipLayerNormalization, which means the same.
         """
-        bias = self._constant(f"{at}bias", self._weights[f"{at}dense.bias"])
-        biased = self._node("Add", [self._times(x, f"{at}dense"), bias], f"{at}biased")
-        return self._normalised(self._node("Add", [biased, residual], f"{at}sum"), at)
+        bias = self.constant(f"{at}bias", self._weights[f"{at}dense.bias"])
+        biased = self.node("Add", [self._times(x, f"{at}dense"), bias], f"{at}biased")
+        return self._normalised(self.node("Add", [biased, residual], f"{at}sum"), at)
 
     def _normalised(self, x: str, at: str) -> str:
-        scale = self._constant(f"{at}scale", self._weights[f"{at}LayerNorm.weight"])
-        shift = self._constant(f"{at}shift", self._weights[f"{at}LayerNorm.bias"])
+        scale = self.constant(f"{at}scale", self._weights[f"{at}LayerNorm.weight"])
+        shift = self.constant(f"{at}shift", self._weights[f"{at}LayerNorm.bias"])
         epsilon = self._config.get("layer_norm_eps", 1e-12)
-        return self._node(
+        return self.node(
             "LayerNormalization", [x, scale, shift], f"{at}normalised", axis=-1, epsilon=epsilon
         )
 
     def _times(self, x: str, name: str) -> str:
-        weight = self._constant(f"{name}.T", self._weights[f"{name}.weight"].T)
-        return self._node("MatMul", [x, weight], f"{name}.product")
+        weight = self.constant(f"{name}.T", self._weights[f"{name}.weight"].T)
+        return self.node("MatMul", [x, weight], f"{name}.product")
 
     def _weight(self, name: str) -> str:
-        return self._constant(name, self._weights[f"{name}.weight"])
+        return self.constant(name, self._weights[f"{name}.weight"])
 
-    def _constant(self, name: str, value: npt.NDArray[Any]) -> str:
+    def constant(self, name: str, value: npt.NDArray[Any]) -> str:
         from onnx import numpy_helper
 
         self._initializers[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
         return name
 
-    def _node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         from onnx import helper
 
         self._nodes.append(helper.make_node(kind, inputs, [output], **attributes))

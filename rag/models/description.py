@@ -17,7 +17,7 @@ Role = Literal["embedding", "chat", "reranker", "other"]
 # Types whose shape was tried with this release, as tiny random models (tests/tiny_models.py).
 TRIED = frozenset(
     "llama qwen2 qwen3 qwen3_5 gemma2 gemma3_text gemma4 gpt_oss mistral3 phi3 smollm3 lfm2 "
-    "lfm2_moe bert xlm-roberta modernbert".split()
+    "lfm2_moe bert roberta xlm-roberta mpnet modernbert".split()
 )
 _ENCODERS = frozenset(
     "bert roberta xlm-roberta modernbert mpnet nomic_bert distilbert deberta-v2 gemma3_embedding "

@@ -21,6 +21,7 @@ from rag.errors import ModelLoadFailed, ModelNotFound
 from rag.models import defaults, gguf, hub, safety
 from rag.models.defaults import Default
 from rag.models.description import Role, describe
+from rag.models.embedding_use import EmbeddingUse, use_or_obstacle
 from rag.models.memory import Footprint, gibibytes
 
 State = Literal["bundled", "cached", "folder", "missing"]
@@ -49,7 +50,8 @@ class Model:
 @dataclass(frozen=True, slots=True)
 class ModelRow:
     """A line of `rag models`. `size` is in bytes; `needs` is what one answer takes of memory, and
-    `fits` whether this machine has that; `why` says why a model is the one in use."""
+    `fits` whether this machine has that; `why` says why a model is the one in use. `embedding` is
+    how an embedding model is used, by its own files, and `unusable` why it cannot be."""
 
     name: str
     role: Role
@@ -64,6 +66,8 @@ class ModelRow:
     tried: bool = False
     needs: int | None = None
     fits: bool = True
+    embedding: EmbeddingUse | None = None
+    unusable: str = ""
 
 
 def silent(_: str) -> None:
@@ -150,10 +154,11 @@ def _row(name: str, role: Role, why: str | None, machine: Machine) -> ModelRow:
     row = ModelRow(name, role, state, path, size, why is not None, why or "")
     if path is None or not path.is_dir():
         return row
-    told = describe(path)
-    row = replace(
-        row, family=told.family, thinks=told.thinks, licence=told.licence, tried=told.tried
-    )
+    t = describe(path)
+    row = replace(row, family=t.family, thinks=t.thinks, licence=t.licence, tried=t.tried)
+    if role == "embedding":
+        use, obstacle = use_or_obstacle(path, "" if state == "folder" else name)
+        return replace(row, embedding=use, unusable=obstacle)
     if role != "chat":
         return row
     needs = Footprint.of(path, device=machine.device).needs(DEFAULT_CONTEXT)
