@@ -45,11 +45,11 @@ class Context:
         """Do `work` in an event loop of its own, on a pipeline that is closed afterwards."""
         import asyncio
 
-        return asyncio.run(self._run(work, self.settings(**flags)))
+        async def run() -> T:
+            async with self._pipeline(self.settings(**flags)) as pipeline:
+                return await work(pipeline)
 
-    async def _run(self, work: Callable[[Pipeline], Awaitable[T]], settings: Settings) -> T:
-        async with self._pipeline(settings) as pipeline:
-            return await work(pipeline)
+        return asyncio.run(run())
 
     def run_backend(
         self,

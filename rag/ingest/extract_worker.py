@@ -9,7 +9,7 @@ from typing import IO
 
 from rag import worker_process
 from rag.errors import ExtractionError
-from rag.ingest.extract import TokenCounter, extract_file, prepare
+from rag.ingest.extract import extract_file, prepare
 from rag.ingest.messages import Extracted, Failed, MoreTime, Ready, Setup, Task
 from rag.readers.base import ExtraWork
 
@@ -26,25 +26,20 @@ def main() -> None:
     with suppress(EOFError):
         while True:
             task: Task = worker_process.read(tasks)
-            worker_process.write(results, _extract(task, setup, count_tokens, results))
+            outcome: Extracted | Failed
+            try:
+                outcome = extract_file(
+                    setup,
+                    task.path,
+                    count_tokens,
+                    password=task.password,
+                    layout=task.layout,
+                    extra=_Clock(setup.limits.timeout_s, results).extra,
+                )
+            except ExtractionError as error:
+                outcome = Failed(type(error), str(error))
+            worker_process.write(results, outcome)
             pymupdf.TOOLS.store_shrink(100)
-
-
-def _extract(
-    task: Task, setup: Setup, count_tokens: TokenCounter, results: IO[bytes]
-) -> Extracted | Failed:
-    clock = _Clock(setup.limits.timeout_s, results)
-    try:
-        return extract_file(
-            setup,
-            task.path,
-            count_tokens,
-            password=task.password,
-            layout=task.layout,
-            extra=clock.extra,
-        )
-    except ExtractionError as error:
-        return Failed(type(error), str(error))
 
 
 class _Clock:

@@ -37,7 +37,6 @@ class ExtractorPool:
         self, setup: Setup, *, workers: int, files_per_worker: int = FILES_PER_WORKER
     ) -> None:
         self._files_per_worker = files_per_worker
-        self._limits = setup.limits
         self._setup = setup
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
@@ -59,7 +58,7 @@ class ExtractorPool:
     async def extract(self, path: Path, *, password: str | None = None) -> Extracted:
         """Waits for a free worker. Raises ExtractionError subclasses only."""
         async with self._slots:
-            worker = self._idle.pop() if self._idle else _Worker()
+            worker = self._idle.pop() if self._idle else _Worker(self._setup)
             self._busy.add(worker)
             try:
                 outcome = await self._attempt(worker, path.absolute(), password)
@@ -78,23 +77,13 @@ class ExtractorPool:
     ) -> Extracted | Failed:
         """A file that layout analysis cannot bear is read again without it."""
         try:
-            return await self._run(worker, Task(path, password, layout=self._limits.layout))
+            return await worker.run(Task(path, password, layout=self._setup.limits.layout))
         except ExtractionError:
             if worker.work != "layout":
                 raise
             await worker.kill()
             worker.forget()
-            return await self._run(worker, Task(path, password, layout=False))
-
-    async def _run(self, worker: _Worker, task: Task) -> Extracted | Failed:
-        if not worker.started:
-            await worker.start(self._setup)
-        try:
-            return await worker.run(task, self._limits.timeout_s)
-        except TimeoutError:
-            raise _too_long(task.path, self._limits) from None
-        except (EOFError, ConnectionError, asyncio.IncompleteReadError):
-            raise await worker.obituary(task.path, self._limits) from None
+            return await worker.run(Task(path, password, layout=False))
 
     async def _keep(self, worker: _Worker, outcome: Extracted | Failed) -> None:
         worn = worker.files >= self._files_per_worker
@@ -106,54 +95,60 @@ class ExtractorPool:
 
 
 class _Worker:
-    """One process."""
+    """One process, which starts when first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._limits = setup.limits
         self._process: WorkerProcess | None = None
         self.files = 0
         self.work: ExtraWork = ""  # the dearer work that it does just now
 
-    @property
-    def started(self) -> bool:
-        return self._process is not None
+    async def run(self, task: Task) -> Extracted | Failed:
+        """Raises LimitExceeded, or DamagedFile for a file on which the process died."""
+        process = self._process or await self._start()
+        self.files += 1
+        self.work = ""
+        try:
+            await process.send(task)
+            return await self._outcome(process)
+        except TimeoutError:
+            raise _too_long(task.path, self._limits) from None
+        except (EOFError, ConnectionError, asyncio.IncompleteReadError):
+            raise self._obituary(task.path, await process.exit_code()) from None
 
-    async def start(self, setup: Setup) -> None:
-        self._process = await WorkerProcess.start(
+    async def _start(self) -> WorkerProcess:
+        self._process = process = await WorkerProcess.start(
             "rag.ingest.extract_worker", quiet=True, **_ONE_THREAD
         )
         try:
-            await self._process.send(setup)
-            await asyncio.wait_for(self._process.receive(), _START_TIMEOUT)
+            await process.send(self._setup)
+            await asyncio.wait_for(process.receive(), _START_TIMEOUT)
         except (TimeoutError, EOFError, ConnectionError, asyncio.IncompleteReadError) as error:
             raise ExtractionError(
                 "a worker process cannot start",
                 hint="Raise memory_mb in rag.toml ([extraction] table); then run: rag doctor",
             ) from error
+        return process
 
-    async def run(self, task: Task, seconds: float) -> Extracted | Failed:
-        """`seconds` of work. Raises TimeoutError, or IncompleteReadError when the process died."""
-        assert self._process is not None
-        self.files += 1
-        self.work = ""
-        await self._process.send(task)
-        deadline = time.monotonic() + _PATIENCE * seconds
+    async def _outcome(self, process: WorkerProcess) -> Extracted | Failed:
+        deadline = time.monotonic() + _PATIENCE * self._limits.timeout_s
         while True:
             left = deadline - time.monotonic()
-            message = await asyncio.wait_for(self._process.receive(), left)
+            message = await asyncio.wait_for(process.receive(), left)
             if isinstance(message, MoreTime):
                 deadline += _PATIENCE * message.seconds
                 self.work = message.work
             elif isinstance(message, Extracted | Failed):
                 return message
 
-    async def obituary(self, path: Path, limits: Extraction) -> ExtractionError:
+    def _obituary(self, path: Path, code: int) -> ExtractionError:
         """What to say of the file on which the process died."""
-        assert self._process is not None
-        code = await self._process.exit_code()
         if code == -signal.SIGXCPU:
-            return _too_long(path, limits)
+            return _too_long(path, self._limits)
         if code in _OUT_OF_MEMORY:
-            return LimitExceeded(f"{path.name}: needs more than {limits.memory_mb} MiB of memory")
+            limit = self._limits.memory_mb
+            return LimitExceeded(f"{path.name}: needs more than {limit} MiB of memory")
         return DamagedFile(f"{path.name}: crashed the reader ({named(code)})")
 
     async def kill(self) -> None:

@@ -96,10 +96,14 @@ class Ingest:
         await self._store.repair()
         self._indexed = frozenset((await self._store.snapshot()).by_path)
         await self._write_known()
+        jobs = iter(self._plan.jobs)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._extract_all())
                 group.create_task(self._embed_all())
+                async with asyncio.TaskGroup() as extracting:
+                    for _ in range(self._parallel):
+                        extracting.create_task(self._extract(jobs))
+                await self._ready.put(None)
         except ExceptionGroup as errors:
             raise _first(errors) from errors
         await self._commit()
@@ -118,14 +122,8 @@ class Ingest:
 
     # ── extract ───────────────────────────────────────────────────────────────────────────────
 
-    async def _extract_all(self) -> None:
-        jobs = iter(self._plan.jobs)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._parallel):
-                group.create_task(self._extract_some(jobs))
-        await self._ready.put(None)
-
-    async def _extract_some(self, jobs: Iterator[Job]) -> None:
+    async def _extract(self, jobs: Iterator[Job]) -> None:
+        """One file after another, until those who share `jobs` have done all."""
         for job in jobs:
             self._tally.current = job.sources[0].path
             self._tell_progress()
