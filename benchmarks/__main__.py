@@ -23,6 +23,7 @@ BENCHMARKS = {
     "quotes": ("quotes", "answers in the passages' own sentences, without a model"),
     "refusal": ("refusal", "refusing before a word is written"),
     "support": ("support", "labelled claims: what is cited, what is caught"),
+    "train-verifier": ("train_verifier", "the weights of the bundled verifier"),
     "support-threshold": ("support_threshold", "the share of words that supports a sentence"),
     "serve": ("serve", "many readers at once"),
     "gpu": ("gpu", "embedding and answers on a GPU"),

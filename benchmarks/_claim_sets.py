@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks._claim_sources import passages_of
+from benchmarks.verifier.claims import group_number
 from rag.types import Coverage, Document, Hit, Page, StoredChunk
 from rag.verification.base import ClaimText
 from rag.verification.evidence_units import Evidence, gather
@@ -112,7 +114,7 @@ def _text_of(passage: object) -> str:
         for name in ("text", "content", "passage", "quote"):
             if isinstance(passage.get(name), str):
                 return str(passage[name])
-        return "\n".join(_lines(passage))
+        return "\n\n".join(passages_of(passage))
     return str(passage)
 
 
@@ -126,40 +128,19 @@ def _sentences(response: Mapping[str, Any]) -> Iterator[Labelled]:
         yield Labelled(own, good, is_claim(own))
 
 
+def is_held_out(group: str) -> bool:
+    """Whether a source is one of the quarter that the check of the verifier was not trained on."""
+    return group_number(group) % 4 == 0
+
+
 def is_claim(text: str) -> bool:
     nothing = text.rstrip().endswith("?") or is_pleasantry(text) or not claim_text(text)
     return not (nothing or is_refusal(text))
 
 
 def _source_texts(source: object) -> Iterator[str]:
-    if isinstance(source, str):
-        yield from _cut(source)
-    elif isinstance(source, dict) and "passages" in source:
-        passages = source["passages"]
-        parts = passages.split("\n\n") if isinstance(passages, str) else map(_text_of, passages)
-        yield from (cut for part in parts for cut in _cut(part.strip()))
-    else:
-        yield from _cut("\n\n".join(_lines(source)))
-
-
-def _lines(value: object, name: str = "") -> Iterator[str]:
-    """Data as a page would print it: a line a field, "Business Parking, street: yes"."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _lines(inner, f"{name}, {_words(key)}" if name else _words(key))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _lines(inner, name)
-    elif value is not None:
-        said = {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
-        yield f"{name}: {said}"
-
-
-def _words(key: str) -> str:
-    spaced = "".join(
-        f" {c}" if c.isupper() and key[i - 1 : i].islower() else c for i, c in enumerate(key)
-    )
-    return spaced.replace("_", " ").strip()
+    given = source if isinstance(source, str | Mapping) else str(source)
+    yield from (cut for passage in passages_of(given) for cut in _cut(passage))
 
 
 def _cut(text: str) -> Iterator[str]:

@@ -45,6 +45,7 @@ from rag.events import Done
 from rag.pipeline import AskOptions, Conversation, Pipeline
 from rag.runtime import Runtime
 from rag.types import Answer, Message
+from rag.verification.lexical import LexicalVerifier
 
 TALK = (
     "How high is the deposit that the tenant of Kestrel Wharf pays?",
@@ -126,7 +127,7 @@ async def whole(pipeline: Pipeline, engine: HeardEngine, options: argparse.Names
     texts = await Texts.load(documents, store, (1, options.pages), budget)
     rows = []
     for at_once in (8, 1):
-        reading = Reading(engine, options.question, texts)
+        reading = Reading(engine, options.question, texts, LexicalVerifier())
         started, progress = time.perf_counter(), None
         async with aclosing(reading.read(PART, at_once=at_once)) as steps:
             async for progress in steps:

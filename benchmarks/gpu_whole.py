@@ -28,6 +28,7 @@ from rag.compute import mlx_runtime
 from rag.compute.mlx_runtime import MLXThread
 from rag.engines.vllm_mlx import VLLMMLXEngine
 from rag.types import Coverage, Document, Hit, Page
+from rag.verification.lexical import LexicalVerifier
 
 PAGE_WORDS = 350  # about what a printed page holds
 
@@ -53,7 +54,7 @@ def texts_of(pages: int, budget: Budget) -> Texts:
 async def read(engine: VLLMMLXEngine, pages: int, at_once: int) -> tuple[float, int]:
     """Seconds, and the parts that there were."""
     budget = Budget(PART_TOKENS, PART_TOKENS, engine.count_tokens)
-    reading = Reading(engine, "Summarise it", texts_of(pages, budget))
+    reading = Reading(engine, "Summarise it", texts_of(pages, budget), LexicalVerifier())
     started = time.perf_counter()
     async with aclosing(reading.read(PART_TOKENS, at_once=at_once)) as steps:
         progress = [step async for step in steps][-1]

@@ -22,12 +22,17 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._claim_sets import Labelled, Source, pairs, responses, wice
+from benchmarks._claim_sets import Labelled, Source, is_held_out, pairs, responses, wice
 from benchmarks._report import finish, show, tell
+from rag.compute.mlx_runtime import MLXThread
+from rag.config import Settings
 from rag.evaluation.bootstrap import Floats, Interval, bootstrap_statistic
 from rag.types import Finding
 from rag.verification.base import Verifier
-from rag.verification.factory import VERIFIERS, verifier
+from rag.verification.lexical import LexicalVerifier
+from rag.verifiers.adapter import BUNDLED
+from rag.verifiers.combined import CombinedVerifier
+from rag.verifiers.factory import open_reader
 
 _COUNT = 500  # sentences between two lines of progress
 
@@ -145,8 +150,7 @@ def pair_figures(found: Sequence[Judged]) -> dict[str, Interval | None]:
 # ── report ────────────────────────────────────────────────────────────────────────────────────
 
 
-def sentences(name: str, sources: Sequence[Source], by: Verifier) -> dict[str, Any]:
-    found, seconds = judge(sources, by)
+def sentences(name: str, found: Sequence[Judged], seconds: float) -> dict[str, Any]:
     figures = sentence_figures(found)
     bad = sum(not one.labelled.good for one in found)
     results: dict[str, Any] = {
@@ -204,27 +208,44 @@ def _told(value: Interval | None) -> str:
     return "–" if value is None else f"{value.value:.1f} [{value.low:.0f}, {value.high:.0f}]"
 
 
+def _verifier(name: str, adapter: Path) -> Verifier:
+    if name == "lexical":
+        return LexicalVerifier()
+    return CombinedVerifier(open_reader(Settings(), MLXThread(), adapter))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     for option in ("responses", "wice", "pairs"):
         parser.add_argument(f"--{option}", type=Path, nargs="+", action="extend", default=[])
-    parser.add_argument("--verifier", choices=sorted(VERIFIERS), default="auto")
+    parser.add_argument("--verifier", choices=["auto", "lexical"], default="auto")
+    parser.add_argument("--adapter", type=Path, default=BUNDLED, help="other weights to read with")
+    parser.add_argument(
+        "--held-out", action="store_true", help="only what train_verifier.py held out"
+    )
     given = parser.parse_args()
     if not (given.responses or given.wice or given.pairs):
         parser.error("name a file: --responses, --wice or --pairs")
-    by = verifier(given.verifier)
+    by = _verifier(given.verifier, given.adapter)
     results: dict[str, Any] = {}
-    read = {path.stem: list(responses(path)) for path in given.responses}
-    for name, sources in read.items():
-        results[name] = sentences(name, sources, by)
-    prose = [s for sources in read.values() for s in sources if "data2txt" not in s.set]
-    if len({source.set for source in prose}) > 1:
-        results["prose"] = sentences("QA + summary", prose, by)
+    prose: list[Judged] = []
+    for path in given.responses:
+        sources = [s for s in responses(path) if not given.held_out or is_held_out(s.id)]
+        found, seconds = judge(sources, by)
+        results[path.stem] = sentences(path.stem, found, seconds)
+        prose += found if "data2txt" not in path.stem else []
+    if len({one.source.set for one in prose}) > 1:
+        results["prose"] = sentences("QA + summary", prose, seconds)
     if given.wice:
-        sources = [source for path in given.wice for source in wice(path)]
-        results["wice"] = sentences("WiCE", sources, by)
+        sources = [
+            source
+            for path in given.wice
+            for number, source in enumerate(wice(path))
+            if not given.held_out or is_held_out(f"wice-{number}")
+        ]
+        results["wice"] = sentences("WiCE", *judge(sources, by))
     if given.pairs:
         sources = [source for path in given.pairs for source in pairs(path)]
         results["pairs"] = falsified("Pairs", sources, by)

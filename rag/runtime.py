@@ -15,6 +15,7 @@ from rag.engines.base import Engine
 from rag.engines.pool import Engines, OpenEngine
 from rag.models.registry import silent
 from rag.rerankers.cross_encoder import CrossEncoder
+from rag.verification.base import Verifier
 
 
 class Runtime:
@@ -39,6 +40,7 @@ class Runtime:
         self._given_embedder = embedder
         self._embedders: dict[str, Embedder] = {}
         self._reranker: CrossEncoder | None = None
+        self._verifier: Verifier | None = None
         self._opening = asyncio.Lock()
         remember_models_of_transformers(settings.cache)
         budget = settings.model_memory_mb
@@ -70,6 +72,15 @@ class Runtime:
                     self.settings, self.thread, notify=self.notify
                 )
             return self._reranker
+
+    async def verifier(self) -> Verifier:
+        """What checks answers. Raises ModelNotFound."""
+        async with self._opening:
+            if self._verifier is None:
+                from rag.verifiers.factory import open_verifier
+
+                self._verifier = await asyncio.to_thread(open_verifier, self.settings, self.thread)
+            return self._verifier
 
     def lease(self, model: str | None = None) -> AbstractAsyncContextManager[Engine]:
         """A chat model (None: the default one), kept open until the block ends."""

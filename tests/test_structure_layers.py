@@ -23,6 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag.store", "rag.testing"),
     # the parts of the two flows
     ("rag.collection", "rag.ingest", "rag.rerankers"),
+    ("rag.verifiers",),
     ("rag.retrieval", "rag.runtime"),
     ("rag.answering",),
     # the flows put together, here or in a running service; and what is built on them

@@ -170,7 +170,8 @@ class Answering:
                 yield MapProgress(1, 1, texts.count, texts.count)
                 yield prompt
                 return
-        reading = Reading(engine, retrieved.question, texts)
+        verifier = await self.runtime.verifier()
+        reading = Reading(engine, retrieved.question, texts, verifier)
         async with aclosing(reading.read(min(budget.message, PART_TOKENS))) as progress:
             async for step in progress:
                 yield step
@@ -220,8 +221,9 @@ class Answering:
         pages = await pages_of(prompt.hits, self.source)
         if structured:
             return await asyncio.to_thread(ground_fields, text, prompt.hits, pages, question)
+        verifier = await self.runtime.verifier()
         return await asyncio.to_thread(
-            ground, text, prompt.hits, pages, question, numbers=prompt.numbers
+            ground, text, prompt.hits, pages, question, prompt.numbers, verifier
         )
 
 

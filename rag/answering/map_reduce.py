@@ -21,6 +21,7 @@ from rag.engines.base import Engine
 from rag.events import MapProgress
 from rag.options import PageRange
 from rag.types import Document, Hit, Message, Page
+from rag.verification.base import Verifier
 from rag.verification.ground import Grounded, ground
 
 MAP_SYSTEM = (
@@ -92,8 +93,9 @@ class Texts:
 class Reading:
     """One question put to every part of the documents."""
 
-    def __init__(self, engine: Engine, question: str, texts: Texts) -> None:
+    def __init__(self, engine: Engine, question: str, texts: Texts, verifier: Verifier) -> None:
         self.engine = engine
+        self.verifier = verifier
         self.question = question
         self.texts = texts
         self.notes: list[str] = []
@@ -144,7 +146,7 @@ class Reading:
                 async for piece in pieces:
                     text = ("" if piece.restart else text) + piece.text
         grounded = await asyncio.to_thread(
-            ground, text, hits, self.texts.pages, self.question, numbers=numbers
+            ground, text, hits, self.texts.pages, self.question, numbers, self.verifier
         )
         return _kept(grounded, hits, numbers)
 

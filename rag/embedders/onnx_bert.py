@@ -53,14 +53,19 @@ def obstacle(recipe: Recipe) -> str | None:
 
 def write_graph(recipe: Recipe, file: Path) -> None:
     """Write the graph; `file` appears whole or not at all. Raises ModelLoadFailed."""
-    import onnx
-
     try:
-        model = _Graph(_config(recipe), _weights(recipe.folder)).model()
+        model = BertGraph(_config(recipe), _weights(recipe.folder)).model()
     except KeyError as error:
         raise ModelLoadFailed(
             f"{recipe.name}: the weights hold no {error}", hint="Set embedding_backend to mlx."
         ) from error
+    save(model, file)
+
+
+def save(model: Any, file: Path) -> None:
+    """Write a graph; `file` appears whole or not at all."""
+    import onnx
+
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(f".{os.getpid()}.partial")
     try:
@@ -93,7 +98,7 @@ def _weights(folder: Path) -> Weights:
     return weights
 
 
-class _Graph:
+class BertGraph:
     """Collects nodes and weights, layer by layer. Names of values end in the layer's number."""
 
     def __init__(self, config: Mapping[str, Any], weights: Weights) -> None:
@@ -105,20 +110,29 @@ class _Graph:
 
     def model(self) -> Any:
         """The whole encoder: "ids" (texts, tokens) int64 → "states" (texts, tokens, hidden)."""
-        from onnx import TensorProto, helper
+        self.node("Identity", [self._encoded()], "states")
+        shape: list[str | int] = ["texts", "tokens"]
+        return self._finished({"ids": shape}, {"states": [*shape, "hidden"]})
 
+    def _encoded(self) -> str:
         x = self._embeddings()
         if self._config["model_type"] == "mpnet":
             self._bias = [onnx_mpnet.attention_bias(self._config, self._weights, self)]
         for layer in range(self._config["num_hidden_layers"]):
             x = self._layer(x, f"encoder.layer.{layer}.")
-        self.node("Identity", [x], "states")
-        shape = ["texts", "tokens"]
+        return x
+
+    def _finished(
+        self, inputs: Mapping[str, list[str | int]], outputs: Mapping[str, list[str | int]]
+    ) -> Any:
+        """The model of all nodes: inputs are int64, outputs float32, by name and shape."""
+        from onnx import TensorProto, helper
+
         graph = helper.make_graph(
             self._nodes,
             "bert",
-            [helper.make_tensor_value_info("ids", TensorProto.INT64, shape)],
-            [helper.make_tensor_value_info("states", TensorProto.FLOAT, [*shape, "hidden"])],
+            [helper.make_tensor_value_info(n, TensorProto.INT64, s) for n, s in inputs.items()],
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs.items()],
             list(self._initializers.values()),
         )
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_FUSED, 1)]

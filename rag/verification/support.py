@@ -95,6 +95,11 @@ class Judge:
             return Verdict("contradicted", (against.place,))
         return self._near(said, shares) if against is None else NOT_SAID
 
+    def best_share(self, text: str) -> float:
+        """The largest share of a claim's weighted terms that one statement has, from 0 to 1."""
+        said = self._said(text)
+        return max((self._coverage(said, unit) for unit in self.evidence.units), default=0.0)
+
     def _support(
         self,
         said: Said,

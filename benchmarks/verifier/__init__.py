@@ -1,0 +1,1 @@
+"""What the bundled verifier is trained on and by."""

@@ -1,0 +1,1 @@
+"""Verifiers that read: a small model over claim and evidence, and its part beside the words."""
