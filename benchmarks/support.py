@@ -29,10 +29,9 @@ from rag.config import Settings
 from rag.evaluation.bootstrap import Floats, Interval, bootstrap_statistic
 from rag.types import Finding
 from rag.verification.base import Verifier
-from rag.verification.lexical import LexicalVerifier
 from rag.verifiers.adapter import BUNDLED
 from rag.verifiers.combined import CombinedVerifier
-from rag.verifiers.factory import open_reader
+from rag.verifiers.factory import open_reader, open_verifier
 
 _COUNT = 500  # sentences between two lines of progress
 
@@ -209,9 +208,9 @@ def _told(value: Interval | None) -> str:
 
 
 def _verifier(name: str, adapter: Path) -> Verifier:
-    if name == "lexical":
-        return LexicalVerifier()
-    return CombinedVerifier(open_reader(Settings(), MLXThread(), adapter))
+    if name == "auto":
+        return CombinedVerifier(open_reader(Settings(), MLXThread(), adapter))
+    return open_verifier(Settings(verifier=name), MLXThread())
 
 
 def main() -> None:
@@ -220,7 +219,7 @@ def main() -> None:
     )
     for option in ("responses", "wice", "pairs"):
         parser.add_argument(f"--{option}", type=Path, nargs="+", action="extend", default=[])
-    parser.add_argument("--verifier", choices=["auto", "lexical"], default="auto")
+    parser.add_argument("--verifier", default="auto", help="as the setting: a classifier too")
     parser.add_argument("--adapter", type=Path, default=BUNDLED, help="other weights to read with")
     parser.add_argument(
         "--held-out", action="store_true", help="only what train_verifier.py held out"

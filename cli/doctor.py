@@ -124,7 +124,7 @@ def _disk(settings: Settings) -> Check:
 
 
 def _models(settings: Settings) -> Iterator[Check]:
-    from rag.models.registry import list_models
+    from rag.models.listing import list_models
 
     for row in list_models(settings):
         if not row.used or (row.role == "chat" and settings.engine_url is not None):

@@ -16,7 +16,7 @@ from cli.terminal import one_line, out, print_table, say, size, table
 if TYPE_CHECKING:
     from rag.config import Settings
     from rag.models.embedding_use import EmbeddingUse
-    from rag.models.registry import ModelRow
+    from rag.models.listing import ModelRow
 
 
 class Action(StrEnum):
@@ -40,7 +40,8 @@ def models(
     "needs" is the memory that one answer takes, with "!" where this machine has less. "tried" are
     families whose shape was tried with this release.
     """
-    from rag.models.registry import fetch, list_models
+    from rag.models.listing import list_models
+    from rag.models.registry import fetch
 
     context: Context = ctx.obj
     settings = context.settings()

@@ -115,8 +115,11 @@ class Settings(BaseSettings):
     refusal_threshold: float = Field(
         0.1, ge=0, le=1, description="refuse where an answer is less likely than this; 0: never"
     )
-    verifier: Literal["auto", "lexical"] = Field(
-        "auto", description="what checks answers: words and the bundled model; or words alone"
+    verifier: str = Field(
+        "auto",
+        min_length=1,
+        description="what checks answers: auto (words and the bundled model), lexical (words), or "
+        "a classifier's hub id or folder",
     )
     quotes: bool = Field(
         False, description="answer with the sentences that answer best; no chat model is asked"

@@ -62,7 +62,7 @@ async def unload(name: str, state: Service) -> Response:
 
 async def available(state: State) -> dict[str, int | None]:
     """Models that clients may use, with their sizes. Nothing is downloaded on a client's word."""
-    from rag.models.registry import list_models
+    from rag.models.listing import list_models
 
     settings = state.settings
     names: dict[str, int | None] = {await default_name(state): None}

@@ -16,7 +16,7 @@ from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
 from rag.embedders.factory import open_model
 from rag.errors import ModelLoadFailed
-from rag.models import registry
+from rag.models import listing, registry
 from rag.models.embedding_use import MLX_TYPES, read_use
 
 _SEARCH = "Represent this sentence for searching relevant passages: "
@@ -67,7 +67,7 @@ def test_a_folder_that_is_named_like_a_hub_model(
     shutil.copytree(folder, tmp_path / "BAAI" / "bge-small-en-v1.5")
     monkeypatch.chdir(tmp_path)
     settings = Settings(embedding_model="BAAI/bge-small-en-v1.5", cache=tmp_path)
-    row = next(r for r in registry.list_models(settings) if r.used and r.role == "embedding")
+    row = next(r for r in listing.list_models(settings) if r.used and r.role == "embedding")
     assert row.embedding is not None
     assert (row.embedding.pooling, row.embedding.query_prompt) == ("mean", "")
 
@@ -198,7 +198,7 @@ def test_what_cannot_be_used_is_refused_when_it_is_opened(
     settings = Settings(embedding_model=str(folder))
     with pytest.raises(ModelLoadFailed, match=named):
         open_model(settings, mlx_thread)
-    row = next(r for r in registry.list_models(settings) if r.used and r.role == "embedding")
+    row = next(r for r in listing.list_models(settings) if r.used and r.role == "embedding")
     assert row.embedding is None
     assert named in row.unusable
 

@@ -16,7 +16,7 @@ import pytest
 from rag.compute import mlx_runtime
 from rag.config import Settings
 from rag.errors import ModelLoadFailed, ModelNotFound
-from rag.models import hub, registry
+from rag.models import hub, listing, registry
 
 cpu_only = pytest.mark.skipif(mlx_runtime.device() != "cpu", reason="the default on CPU hosts")
 
@@ -181,8 +181,8 @@ def test_a_cached_hub_model_needs_no_hub(silent_hub: str, tmp_path: Path) -> Non
 def test_rows_say_what_is_here_and_what_is_used(tmp_path: Path) -> None:
     hub_cache(tmp_path, "owner/some-model")
     code = (
-        "from rag.models import registry; from rag.config import Settings\n"
-        "for r in registry.list_models(Settings(chat_model='owner/some-model')):\n"
+        "from rag.models import listing; from rag.config import Settings\n"
+        "for r in listing.list_models(Settings(chat_model='owner/some-model')):\n"
         "    print(r.name, r.role, r.state, r.used, r.why, sep='|')"
     )
     said = fresh_process(code, HF_HOME=str(tmp_path)).splitlines()
@@ -194,6 +194,6 @@ def test_rows_say_what_is_here_and_what_is_used(tmp_path: Path) -> None:
 
 
 def test_sizes_of_the_bundled_models(settings: Settings) -> None:
-    sizes = {row.name: row.size or 0 for row in registry.list_models(settings)}
+    sizes = {row.name: row.size or 0 for row in listing.list_models(settings)}
     assert 80e6 < sizes["all-MiniLM-L6-v2"] < 110e6
     assert 90e6 < sizes["SmolLM2-135M-Instruct"] < 110e6

@@ -15,7 +15,7 @@ from store_factory import addition
 from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
 from rag.errors import EngineError, ModelLoadFailed, ModelNotFound
-from rag.models import registry
+from rag.models import listing, registry
 from rag.pipeline import open_pipeline
 from rag.rerankers.base import Reranker, reranked
 from rag.rerankers.cross_encoder import CrossEncoder
@@ -82,7 +82,7 @@ def test_settings_add_lists_to_the_plan(settings: Settings) -> None:
 
 
 def test_a_configured_reranker_is_listed(tiny: Path) -> None:
-    rows = registry.list_models(Settings(reranker=str(tiny)))
+    rows = listing.list_models(Settings(reranker=str(tiny)))
     assert [(row.role, row.state) for row in rows if row.name == str(tiny)] == [
         ("reranker", "folder")
     ]

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from rag.errors import ModelLoadFailed
 from rag.models import safety
 
-Role = Literal["embedding", "chat", "reranker", "other"]
+Role = Literal["embedding", "chat", "reranker", "verifier", "other"]
 
 # Types whose shape was tried with this release, as tiny random models (tests/tiny_models.py).
 TRIED = frozenset(
@@ -55,7 +55,10 @@ def describe(folder: Path) -> Description:
 def _role(folder: Path, config: Mapping[str, Any], family: str, chats: bool) -> Role:
     architectures = " ".join(map(str, config.get("architectures") or ()))
     if "SequenceClassification" in architectures:
-        return "reranker"
+        labels = len(config.get("id2label") or ()) or config.get("num_labels", 1)
+        return "reranker" if labels == 1 else "verifier"
+    if "TokenClassification" in architectures:
+        return "verifier"
     if any((folder / name).exists() for name in _SENTENCE_TRANSFORMERS):
         return "embedding"
     if chats:

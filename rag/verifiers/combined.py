@@ -34,6 +34,8 @@ class Weights:
 # repeats the words of its source; an account of data does not, and there the model decides.
 PROSE: Final = Weights(reading=0.26, share=3.27, bias=-1.96)
 DATA: Final = Weights(reading=0.60, share=0.77, bias=-0.70)
+# Another model's reading counts as it is.
+READING: Final = Weights(reading=1.0, share=0.0, bias=0.0)
 # Passages are data where so many of their statements are fields and rows of tables. Of the sets
 # above, 5% of the passages of prose have more, and none of those of data has less than twice that.
 DATA_SHARE: Final = 0.2
@@ -48,8 +50,12 @@ class CombinedVerifier:
     """Takes a claim as supported where words and reading together say so and nothing strict
     differs. Raises ModelLoadFailed, ModelError."""
 
-    def __init__(self, reader: EntailmentReader) -> None:
+    def __init__(
+        self, reader: EntailmentReader, prose: Weights = PROSE, data: Weights = DATA
+    ) -> None:
         self._reader = reader
+        self._prose = prose
+        self._data = data
 
     def verify(
         self, claims: Sequence[ClaimText], evidence: Evidence, question: str
@@ -63,7 +69,7 @@ class CombinedVerifier:
         data = field_share(evidence) > DATA_SHARE
         for index, reading in zip(unread, self._reader.read(texts), strict=True):
             share = judge.best_share(claims[index].text)
-            weights = DATA if data else PROSE
+            weights = self._data if data else self._prose
             score = weights.score(reading, share)
             supported = score > 0 and (data or reading.contradicted < _CONTRADICTED)
             if verdicts[index].finding == "supported":

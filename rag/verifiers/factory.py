@@ -12,18 +12,23 @@ from rag.models import registry
 from rag.verification.base import Verifier
 from rag.verification.lexical import LexicalVerifier
 from rag.verifiers.adapter import BUNDLED
-from rag.verifiers.combined import CombinedVerifier
+from rag.verifiers.combined import READING, CombinedVerifier
 from rag.verifiers.entailment import EntailmentReader
 
 
 def open_verifier(settings: Settings, thread: MLXThread) -> Verifier:
     """The verifier of the settings, its weights not yet loaded. Not on the MLX thread.
 
-    Raises ModelNotFound.
+    Raises ModelNotFound, ModelLoadFailed.
     """
     if settings.verifier == "lexical":
         return LexicalVerifier()
-    return CombinedVerifier(open_reader(settings, thread))
+    if settings.verifier == "auto":
+        return CombinedVerifier(open_reader(settings, thread))
+    from rag.verifiers.classifier import ClassifierReader
+
+    model = thread.executor.submit(registry.verifier_model, settings).result()
+    return CombinedVerifier(ClassifierReader(model, thread), READING, READING)
 
 
 def open_reader(settings: Settings, thread: MLXThread, adapter: Path = BUNDLED) -> EntailmentReader:
