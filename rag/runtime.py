@@ -61,7 +61,9 @@ class Runtime:
             if model not in self._embedders:
                 from rag.embedders.factory import open_embedder
 
-                self._embedders[model] = await open_embedder(self._with(model), self.thread)
+                self._embedders[model] = await open_embedder(
+                    self._with(model), self.thread, notify=self.notify
+                )
             return self._embedders[model]
 
     async def reranker(self) -> CrossEncoder:
@@ -95,7 +97,7 @@ class Runtime:
         """The embedding model's tokenizer.json, by which chunks are measured."""
         from rag.models.registry import embedding_folder
 
-        return Path(embedding_folder(self._with(model)), "tokenizer.json")
+        return Path(embedding_folder(self._with(model), self.notify), "tokenizer.json")
 
     def _with(self, model: str) -> Settings:
         return self.settings.model_copy(update={"embedding_model": model})

