@@ -144,7 +144,7 @@ async def run_set(
     Where a set marks the questions whose answer stands in plain text, only they are counted.
     """
     pipeline = TimedPipeline(settings, runtime)
-    plans = variants(pipeline.plan)
+    plans = variants(pipeline.retrieval_plan)
     if unknown := sorted({*wanted} - {*plans}):
         raise SystemExit(f"no variant {', '.join(unknown)}: there are {', '.join(plans)}")
     names = [name for name in plans if not wanted or name in wanted]
@@ -152,7 +152,7 @@ async def run_set(
     base: Base | None = None
     in_text = [question for question in questions if question.in_text]
     for name in names:
-        pipeline.plan = plans[name]
+        pipeline.retrieval_plan = plans[name]
         pipeline.stages()
         async with aclosing(run_questions(pipeline, questions, Scoring())) as stream:
             records = [record async for record in stream]

@@ -18,7 +18,7 @@ from cli.terminal import one_line, out, say
 
 if TYPE_CHECKING:
     from rag.events import IngestEvent, Summary
-    from rag.ingest.plan import Plan
+    from rag.ingest.plan import IngestPlan
     from rag.pipeline import Pipeline
 
 # Not `exists=True`: a quoted glob is a path here too.
@@ -101,7 +101,7 @@ def _advise(summary: Summary) -> None:
         say('hint: now ask: rag ask "…"')
 
 
-def _print_plan(plan: Plan, *, as_json: bool) -> None:
+def _print_plan(plan: IngestPlan, *, as_json: bool) -> None:
     if as_json:
         print_json(plan)
         return
@@ -120,7 +120,7 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
     say(" · ".join(f"{count} {name}" for name, count in numbers.items()))
 
 
-def _plan_lines(plan: Plan) -> Iterator[str]:
+def _plan_lines(plan: IngestPlan) -> Iterator[str]:
     for job in plan.jobs:
         for source in job.sources:
             yield f"ingest   {one_line(source.path)}"

@@ -18,14 +18,13 @@ from rag.errors import IndexMissing, InvalidQuestion, RagError
 from rag.events import AnswerEvent, Comparing, IngestEvent, Retrieved
 from rag.ingest.comparison import comparison
 from rag.ingest.messages import Setup
-from rag.ingest.plan import Index, Plan
+from rag.ingest.plan import NOTHING, Index, IngestPlan
 from rag.options import AskOptions, Scope
-from rag.rerankers.base import Reranker
 from rag.retrieval.document_lookup import find_documents
-from rag.retrieval.filters import matching
 from rag.retrieval.follow_up import search_text
 from rag.retrieval.fusion import RetrievalPlan
 from rag.retrieval.retrieve import SearchText, retrieve
+from rag.retrieval.scope import documents_of
 from rag.runtime import Runtime
 from rag.store import Filter, Snapshot, Store, StoreWriter
 from rag.store.lock import writer_lock
@@ -46,7 +45,7 @@ class Pipeline:
     def __init__(self, settings: Settings, runtime: Runtime) -> None:
         self.settings = settings
         self.runtime = runtime
-        self.plan = RetrievalPlan.of(settings)
+        self.retrieval_plan = RetrievalPlan.of(settings)
         self._store: Store | None = None
         self._tag: str | None = None
 
@@ -82,22 +81,17 @@ class Pipeline:
 
     async def plan_ingest(
         self, paths: Iterable[Path], *, retry: bool = False, reread: bool = False
-    ) -> Plan:
+    ) -> IngestPlan:
         """What `ingest` would do. Raises PathNotFound for a path that names nothing."""
         async with aclosing(self._comparing(paths, retry=retry, reread=reread)) as steps:
-            async for step in steps:
-                if isinstance(step, Plan):
-                    return step
-        raise AssertionError("a comparison ends with its plan")
+            return [step async for step in steps if isinstance(step, IngestPlan)][-1]
 
     async def _comparing(
         self, paths: Iterable[Path], *, retry: bool, reread: bool
-    ) -> AsyncGenerator[Comparing | Plan]:
-        try:
+    ) -> AsyncGenerator[Comparing | IngestPlan]:
+        index = NOTHING
+        with suppress(IndexMissing):
             store = await self.store()
-        except IndexMissing:
-            index = Index({}, {}, {})
-        else:
             snapshot = await store.snapshot()
             index = Index(snapshot.by_path, snapshot.recipes, await store.failures())
         steps = comparison(list(paths), index, self.recipe, retry=retry, reread=reread)
@@ -108,11 +102,9 @@ class Pipeline:
     @property
     def recipe(self) -> str:
         """The rules by which documents are extracted and cut: a change re-chunks them."""
-        from rag.ingest.extractor import RECIPE
+        from rag.ingest.extractor import recipe
 
-        extraction = self.settings.extraction
-        rules = f"{RECIPE} {self.settings.chunk_tokens}"
-        return f"{rules} layout={extraction.layout:d} ocr={extraction.ocr:d}"
+        return recipe(self.settings.extraction, self.settings.chunk_tokens)
 
     async def ingest(
         self,
@@ -126,26 +118,26 @@ class Pipeline:
     ) -> AsyncGenerator[IngestEvent]:
         """Bring the index in step with files. Raises IndexLocked, IndexMismatch.
 
-        `retry` tries again what failed before, `reread` reads files anew that did not change.
-        `extractor` reads the files by `extraction()`; worker processes of this machine do if it is
-        None. It is asked for as many files at once as there are `workers`.
+        `retry` tries again what failed before, `reread` reads unchanged files anew. `extractor`
+        reads files by `extraction()`, `workers` at once; None: processes of this machine do.
         """
+        from rag.ingest.extractor_pool import extracting
         from rag.ingest.run import Ingest
 
         with writer_lock(self.settings.collection_dir):
             store, embedder = await self.writer()
             async with aclosing(self._comparing(paths, retry=retry, reread=reread)) as steps:
                 async for step in steps:
-                    if isinstance(step, Plan):
+                    if isinstance(step, IngestPlan):
                         plan = step
                     else:
                         yield step
-            async with self._extractor(extractor) as extracting:
+            async with extracting(extractor, self.extraction, self.workers) as reader:
                 run = Ingest(
                     plan,
                     store,
                     embedder,
-                    extracting,
+                    reader,
                     recipe=self.recipe,
                     password=password,
                     prune=prune,
@@ -159,16 +151,6 @@ class Pipeline:
         """By what files are read here: what an extractor elsewhere wants to know."""
         tokenizer = self.runtime.tokenizer_file(self.embedding_model)
         return Setup(self.settings.extraction, tokenizer, self.settings.chunk_tokens)
-
-    @asynccontextmanager
-    async def _extractor(self, given: Extractor | None) -> AsyncIterator[Extractor]:
-        if given is not None:
-            yield given
-            return
-        from rag.ingest.extractor_pool import ExtractorPool
-
-        async with ExtractorPool(self.extraction(), workers=self.workers) as pool:
-            yield pool
 
     async def writer(self) -> tuple[StoreWriter, Embedder]:
         """The store for writing (hold the lock) and its embedder. Raises IndexMismatch."""
@@ -206,29 +188,24 @@ class Pipeline:
         text, scope = search_text(question, history), scope or Scope()
         store, (embedder, embedded) = await asyncio.gather(self.store(), self._embedded(text))
         await store.require_embedder(embedder.id)
-        documents = await self._documents_of(scope)
+        documents = () if scope.all_documents else documents_of(scope, await store.snapshot())
         ids = None if scope.all_documents else tuple(sorted({d.id for d in documents}))
+        weighted = "cross_encoder" in self.retrieval_plan.weights
+        rerankers = {"cross_encoder": await self.runtime.reranker()} if weighted else {}
         hits = await retrieve(
             embedded,
             store,
             k=k or self.settings.k,
             where=Filter(ids, scope.pages),
-            plan=self.plan,
-            rerankers=await self._rerankers(),
+            plan=self.retrieval_plan,
+            rerankers=rerankers,
         )
         return Retrieved(question, text, tuple(hits), documents, scope.pages)
 
     async def _embedded(self, text: str) -> tuple[Embedder, SearchText]:
         """The embedder, and the text with its vectors. The first one has to load the model."""
         embedder = await self.embedder()
-        return embedder, await SearchText.of(text, embedder, self.plan)
-
-    async def _rerankers(self) -> dict[str, Reranker]:
-        """Those that the plan has a weight for. Raises ConfigError, ModelNotFound…"""
-        found: dict[str, Reranker] = {}
-        if "cross_encoder" in self.plan.weights:
-            found["cross_encoder"] = await self.runtime.reranker()
-        return found
+        return embedder, await SearchText.of(text, embedder, self.retrieval_plan)
 
     async def ask(
         self,
@@ -302,18 +279,6 @@ class Pipeline:
         """See now what another process has written, instead of within a second."""
         if self._store is not None:
             await self._store.refresh()
-
-    async def _documents_of(self, scope: Scope) -> tuple[Document, ...]:
-        """Those of a scope, in order of their paths, each content once; none if it is open. Raises
-        DocumentNotFound, InvalidQuestion."""
-        if scope.all_documents:
-            return ()
-        known = await self.documents()
-        named = {d.path: d for name in scope.documents for d in find_documents(name, known)}
-        found = matching(list(named.values()) if scope.documents else known, scope)
-        by_id = (await self.snapshot()).by_id
-        ids = {document.id for document in found}
-        return tuple(sorted((by_id[i] for i in ids if i in by_id), key=lambda d: d.path))
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from rag.encoding import well_formed
 
@@ -21,6 +21,7 @@ BlockKind = Literal["heading", "text", "list", "table"]
 # that says other letters than it draws; or the page itself.
 Unread = Literal["", "scan", "outlines", "garbled", "damaged"]
 PageSource = Literal["text", "layout", "ocr", "empty", "scan", "outlines", "garbled", "damaged"]
+SOURCES: tuple[str, ...] = get_args(PageSource)
 UNREAD: Mapping[str, str] = MappingProxyType({
     "scan": "a picture of text", "outlines": "text drawn as outlines", "damaged": "damage",
     "garbled": "a font that names other letters",
@@ -134,18 +135,14 @@ class Coverage:
 
     @classmethod
     def of(cls, pages: Sequence[Page]) -> Coverage:
-        sources = [page.source for page in pages]
+        numbers = {kind: tuple(p.number for p in pages if p.source == kind) for kind in SOURCES}
         return cls(
-            text=sources.count("text"),
-            layout=sources.count("layout"),
-            ocr=sources.count("ocr"),
-            empty=_numbers(pages, "empty"),
-            unread={kind: found for kind in UNREAD if (found := _numbers(pages, kind))},
+            text=len(numbers["text"]),
+            layout=len(numbers["layout"]),
+            ocr=len(numbers["ocr"]),
+            empty=numbers["empty"],
+            unread={kind: numbers[kind] for kind in UNREAD if numbers[kind]},
         )
-
-
-def _numbers(pages: Sequence[Page], source: str) -> tuple[int, ...]:
-    return tuple(page.number for page in pages if page.source == source)
 
 
 # ── stored ────────────────────────────────────────────────────────────────────────────────────

@@ -11,14 +11,14 @@ import pytest
 from rag.errors import PathNotFound
 from rag.events import Comparing
 from rag.ingest.comparison import comparison
-from rag.ingest.plan import Index, Plan, discover, make_plan
+from rag.ingest.plan import Index, IngestPlan, discover, make_plan
 from rag.types import Coverage, Document, Failure
 
 RECIPE = "r1"
 EMPTY = Index({}, {}, {})
 
 
-def index_of(plan: Plan, recipe: str = RECIPE) -> Index:
+def index_of(plan: IngestPlan, recipe: str = RECIPE) -> Index:
     """The index as it stands after `plan` was carried out on an empty one."""
     documents = {
         source.path: Document(
@@ -41,7 +41,9 @@ def index_of(plan: Plan, recipe: str = RECIPE) -> Index:
     return Index(documents, dict.fromkeys(documents, recipe), {})
 
 
-def plan(folder: Path, index: Index = EMPTY, recipe: str = RECIPE, *, retry: bool = False) -> Plan:
+def plan(
+    folder: Path, index: Index = EMPTY, recipe: str = RECIPE, *, retry: bool = False
+) -> IngestPlan:
     return make_plan(discover([folder], {".pdf"}), [folder], index, recipe, retry=retry)
 
 
@@ -202,7 +204,7 @@ async def test_a_long_comparison_tells_how_far_it_is_and_stops_when_it_is_closed
     told = [step for step in steps if isinstance(step, Comparing)]
     assert {step.files_total for step in told} == {3}
     assert [step.files_done for step in told] == sorted(step.files_done for step in told)
-    assert isinstance(steps[-1], Plan)
+    assert isinstance(steps[-1], IngestPlan)
     assert steps[-1].new == 3
     half = comparison([tmp_path], empty, RECIPE, every_s=0.005)
     assert isinstance(await anext(half), Comparing)

@@ -17,12 +17,6 @@ LONGER: Mapping[str, tuple[int, str]] = {
     "cli.ask.ask": (55, "a command's options are its parameters: 16 of them"),
     "cli.ingest.ingest": (55, "the same: 10 of them, with their help texts"),
     "cli.show.show": (45, "the same, and what the help page says"),
-    "rag.ingest.plan.make_plan": (
-        55,
-        "one pass that sorts files into seven kinds",
-    ),
-    "rag.types": (310, "the data of both flows, read as one page"),
-    "rag.pipeline": (340, "both flows: a method for whatever a command or endpoint does"),
     "service.app.create_app": (50, "the service put together, line by line"),
 }
 

@@ -173,12 +173,13 @@ async def ask(pipeline: Pipeline, question: Question) -> Answer:
 
 def setup(pipeline: Pipeline, scoring: Scoring) -> dict[str, Any]:
     """What the figures depend on, to be written next to them."""
-    plan = {f.name: getattr(pipeline.plan, f.name) for f in fields(pipeline.plan)}
+    plan = pipeline.retrieval_plan
+    parts = {f.name: getattr(plan, f.name) for f in fields(plan)}
     return {
         "embedding_model": pipeline.embedding_model,
         "chunk_tokens": pipeline.settings.chunk_tokens,
         "recipe": pipeline.recipe,
-        "plan": {name: dict(v) if isinstance(v, Mapping) else v for name, v in plan.items()},
+        "plan": {name: dict(v) if isinstance(v, Mapping) else v for name, v in parts.items()},
         "k": scoring.k,
         "budget": scoring.budget,
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from rag.events import Comparing
-from rag.ingest.plan import Index, Plan, discover, make_plan
+from rag.ingest.plan import Index, IngestPlan, discover, make_plan
 from rag.paths import located
 from rag.readers.formats import SUFFIXES
 
@@ -25,7 +25,7 @@ async def comparison(
     retry: bool = False,
     reread: bool = False,
     every_s: float = EVERY_S,
-) -> AsyncGenerator[Comparing | Plan]:
+) -> AsyncGenerator[Comparing | IngestPlan]:
     """Comparing now and then, the plan at last; closing it stops the thread at the next file.
 
     Raises PathNotFound for a path that names nothing.

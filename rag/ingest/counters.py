@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rag.events import Progress, Summary
-from rag.ingest.plan import Plan
+from rag.ingest.plan import IngestPlan
 
 
 class Tally:
     """Counts of one run, from its beginning."""
 
-    def __init__(self, plan: Plan, *, prune: bool) -> None:
+    def __init__(self, plan: IngestPlan, *, prune: bool) -> None:
         self.files_done = 0
         self.bytes_done = 0
         self.pages = 0

@@ -7,12 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Protocol
 
+from rag.config import Extraction
 from rag.ingest.extract import TokenCounter, extract_file, prepare
 from rag.ingest.messages import Extracted, Setup
 
 # The rules of extraction and chunking. Bump it whenever their output changes: documents are then
 # extracted again.
 RECIPE: Final = "4"
+
+
+def recipe(limits: Extraction, chunk_tokens: int) -> str:
+    """The rules by which a document is extracted and cut. It is stored with each document."""
+    return f"{RECIPE} {chunk_tokens} layout={limits.layout:d} ocr={limits.ocr:d}"
 
 
 class Extractor(Protocol):

@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rag.config import Extraction
 from rag.errors import DamagedFile, ExtractionError, LimitExceeded
+from rag.ingest.extractor import Extractor
 from rag.ingest.messages import Extracted, Failed, MoreTime, Setup, Task
 from rag.readers.base import ExtraWork
 from rag.worker_process import WorkerProcess, named
@@ -92,6 +95,18 @@ class ExtractorPool:
             await worker.kill()
         else:
             self._idle.append(worker)
+
+
+@asynccontextmanager
+async def extracting(
+    given: Extractor | None, setup: Callable[[], Setup], workers: int
+) -> AsyncIterator[Extractor]:
+    """What is given, or else a pool of our own, which is closed afterwards."""
+    if given is not None:
+        yield given
+        return
+    async with ExtractorPool(setup(), workers=workers) as pool:
+        yield pool
 
 
 class _Worker:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from rag.errors import PathNotFound
 from rag.events import Planned
@@ -35,7 +36,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class IngestPlan:
     """`known` files need only their row written: moved, copied or touched, content in the index.
 
     `recovered` are files that failed before and are now gone, or again as they are in the index.
@@ -70,6 +71,19 @@ class Index:
     documents: Mapping[Path, Document]
     recipes: Mapping[Path, str]
     failures: Mapping[Path, Failure]
+
+
+NOTHING: Final = Index({}, {}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """Files held against the index, one by one."""
+
+    pending: list[Source]  # new or changed, or to be read anew
+    unchanged: list[Path]
+    known_bad: list[Failure]
+    unreadable: list[Failure]
 
 
 def discover(arguments: Iterable[Path], suffixes: Collection[str]) -> list[Path]:
@@ -109,49 +123,52 @@ def make_plan(
     retry: bool = False,
     reread: bool = False,
     compared: Callable[[int], None] = lambda _: None,
-) -> Plan:
+) -> IngestPlan:
     """Hold files against the index.
 
-    `roots` are the folders below which a file that is in the index but not in `files` counts as
-    gone. `retry` tries again the files that failed before, `reread` reads every file anew;
-    otherwise only files are read whose size or time differ from the index's. `compared` is told
-    how many files are done, before each is looked at.
+    A file counts as gone that is in the index, below one of `roots`, and not in `files`. `retry`
+    reads again what failed before, `reread` every file; otherwise only files are read whose size
+    or time differ from the index's. `compared` hears how many are done, before each is looked at.
     """
-    pending: list[Source] = []
-    unreadable: list[Failure] = []
-    known_bad: list[Failure] = []
-    unchanged: list[Path] = []
+    found = _Compared([], [], [], [])
     for done, path in enumerate(files):
         compared(done)
-        try:
-            stat = path.stat()
-            if not reread and _is_current(path, stat, index, recipe):
-                unchanged.append(path)
-            elif not (retry or reread) and _unchanged(index.failures.get(path), stat):
-                known_bad.append(index.failures[path])
-            else:
-                pending.append(Source(path, _sha256(path), stat.st_size, stat.st_mtime_ns))
-        except OSError as error:
-            unreadable.append(_unreadable(path, error))
+        _compare(path, index, recipe, found, retry=retry or reread, reread=reread)
+    pending = found.pending
     gone = [path for path in index.documents.keys() - set(files) if _is_gone(path, roots)]
     stored = {} if reread else _by_content(index, recipe)
     jobs, copies, moved = _settle(pending, stored, index, recipe, sorted(gone))
     touched = sum(_holds(index, d.path, d.sha256, recipe) for d in copies)
     changed = sum(source.path in index.documents for source in pending) - touched
-    sound = set(unchanged) | {document.path for document in copies}
+    sound = set(found.unchanged) | {document.path for document in copies}
     recovered = [p for p in index.failures if p in sound or _is_gone(p, roots)]
-    return Plan(
+    return IngestPlan(
         jobs=jobs,
         new=len(pending) - touched - changed - len(moved),
         changed=changed,
         known=tuple(copies),
         moved=moved,
-        unchanged=len(unchanged) + touched,
-        known_bad=tuple(known_bad),
-        unreadable=tuple(unreadable),
+        unchanged=len(found.unchanged) + touched,
+        known_bad=tuple(found.known_bad),
+        unreadable=tuple(found.unreadable),
         gone=tuple(path for path in sorted(gone) if path not in moved),
         recovered=tuple(recovered),
     )
+
+
+def _compare(
+    path: Path, index: Index, recipe: str, found: _Compared, *, retry: bool, reread: bool
+) -> None:
+    try:
+        stat = path.stat()
+        if not reread and _is_current(path, stat, index, recipe):
+            found.unchanged.append(path)
+        elif not retry and _unchanged(index.failures.get(path), stat):
+            found.known_bad.append(index.failures[path])
+        else:
+            found.pending.append(Source(path, _sha256(path), stat.st_size, stat.st_mtime_ns))
+    except OSError as error:
+        found.unreadable.append(_unreadable(path, error))
 
 
 def _is_current(path: Path, stat: os.stat_result, index: Index, recipe: str) -> bool:

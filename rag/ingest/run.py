@@ -23,7 +23,7 @@ from rag.events import FileFailed, FileIngested, IngestEvent
 from rag.ingest.counters import Tally
 from rag.ingest.extractor import Extractor
 from rag.ingest.messages import Extracted
-from rag.ingest.plan import Job, Plan
+from rag.ingest.plan import IngestPlan, Job
 from rag.store import Addition, StoreWriter
 from rag.store.schema import now
 from rag.types import Coverage, Document, Failure
@@ -48,7 +48,7 @@ class Ingest:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: IngestPlan,
         store: StoreWriter,
         embedder: Embedder,
         extractor: Extractor,
