@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag.config", "rag.events", "rag.quotes", "rag.sessions"),
     # adapters of libraries, and the verification of text, which needs none
     ("rag.models", "rag.readers", "rag.verification"),
-    ("rag.embedders", "rag.engines", "rag.page_image"),
+    ("rag.embedders", "rag.engines", "rag.page_image", "rag.arithmetic"),
     ("rag.store", "rag.testing"),
     # the parts of the two flows
     ("rag.collection", "rag.ingest", "rag.rerankers"),
