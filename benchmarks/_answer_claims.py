@@ -94,7 +94,7 @@ def gold_sentence(shown: Shown) -> str | None:
     units = [
         unit
         for unit in gather(shown.hits, shown.pages).units
-        if (shown.hits[unit.place.passage].document.name, unit.place.page[1]) in shown.question.gold
+        if (shown.hits[unit.span.passage].document.name, unit.span.page[1]) in shown.question.gold
         and holds(unit.text, shown.question.answers[:1])
     ]
     best = max(units, key=lambda unit: len(unit.terms & asked), default=None)

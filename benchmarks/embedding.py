@@ -159,7 +159,7 @@ async def measure(args: argparse.Namespace) -> None:
             stack.push_async_callback(embedder.close)
             runners.append(Ours(f"{type(embedder).__name__}", embedder))
         if args.peer is not None:
-            peer = Peer(args.peer, embedder.recipe.folder, args)
+            peer = Peer(args.peer, embedder.model_config.folder, args)
             stack.callback(peer.close)
             runners.insert(0, peer)
         texts = make_texts(embedder, args.texts)

@@ -32,7 +32,7 @@ from rag.compute import mlx_runtime
 from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
 from rag.embedders.mlx_embedder import MLXEmbedder
-from rag.embedders.model_config import read_recipe
+from rag.embedders.model_config import read_model_config
 from rag.engines.vllm_mlx import VLLMMLXEngine
 from rag.models import registry
 from rag.types import Message
@@ -65,7 +65,7 @@ class Stream:
 
 async def embedding(folder: Path, thread: MLXThread, load: Load) -> dict[str, dict[str, float]]:
     """Texts a second: from text ("whole") and from token ids ("network"); the cosine to float32."""
-    embedder = MLXEmbedder(read_recipe(folder, "MiniLM"), thread)
+    embedder = MLXEmbedder(read_model_config(folder, "MiniLM"), thread)
     texts = [_text(embedder.count_tokens, load.text_tokens - 2) for _ in range(load.texts)]
     ids = embedder.tokens.encode(texts)
     await embedder.embed_documents(texts[:4])
@@ -184,7 +184,7 @@ async def side_by_side(
     folder: Path, bert: Path, thread: MLXThread, load: Load
 ) -> dict[str, float | None]:
     """Eight answers while texts are embedded on the same thread, and while queries are."""
-    embedder = MLXEmbedder(read_recipe(bert, "MiniLM"), thread)
+    embedder = MLXEmbedder(read_model_config(bert, "MiniLM"), thread)
     texts = [_text(embedder.count_tokens, load.text_tokens - 2) for _ in range(load.texts // 8)]
     async with opened(folder, thread) as engine:
         await embedder.embed_documents(texts)

@@ -29,7 +29,7 @@ _Documents = Annotated[
 _Collection = Annotated[str | None, Field(description="leave out for the default one")]
 
 
-class Passage(BaseModel):
+class PassageOut(BaseModel):
     document: str
     document_id: str
     pages: str
@@ -108,7 +108,7 @@ class _Tools:
         since: Since = None,
         until: Until = None,
         collection: _Collection = None,
-    ) -> list[Passage]:
+    ) -> list[PassageOut]:
         """Find the passages of the user's documents that matter most for a question."""
         with _told():
             pipeline = self._pipeline_of(collection)
@@ -181,10 +181,10 @@ def _scope(
     return Scope(tuple(documents or ()), metadata=told, since=since, until=until)
 
 
-def _passage(hit: Hit) -> Passage:
+def _passage(hit: Hit) -> PassageOut:
     chunk = hit.chunk
     first, last = chunk.first_page, chunk.last_page
-    return Passage(
+    return PassageOut(
         document=hit.document.name,
         document_id=hit.document.id,
         pages=str(first) if first == last else f"{first}-{last}",

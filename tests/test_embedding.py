@@ -21,7 +21,7 @@ from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
 from rag.embedders.factory import open_embedder, open_model
 from rag.embedders.mlx_embedder import MLXEmbedder
-from rag.embedders.model_config import read_recipe
+from rag.embedders.model_config import read_model_config
 from rag.embedders.model_embedder import ModelEmbedder, by_length
 from rag.embedders.onnx_embedder import ONNXEmbedder
 from rag.errors import ConfigError, EmbeddingError, ModelLoadFailed
@@ -170,7 +170,7 @@ async def test_a_cancelled_call_leaves_the_embedder_usable(
 
 
 def test_tokens_are_counted_without_the_model(folder: Path, tmp_path: Path) -> None:
-    embedder = ONNXEmbedder(read_recipe(folder, "m"), cache=tmp_path)
+    embedder = ONNXEmbedder(read_model_config(folder, "m"), cache=tmp_path)
     assert embedder.count_tokens(["hello world", "", "hello world " * 300]) == [2, 0, 600]
     assert list(tmp_path.iterdir()) == []
     asyncio.run(embedder.close())
@@ -210,18 +210,18 @@ def test_a_copy_has_the_same_id(copy: Path, embedder: ModelEmbedder, mlx_thread:
 
 
 def test_other_weights_or_another_use_have_another_id(copy: Path) -> None:
-    ids = {read_recipe(copy, "m").id, read_recipe(copy, "m", 128).id}
+    ids = {read_model_config(copy, "m").id, read_model_config(copy, "m", 128).id}
     edit(copy / "sentence_bert_config.json", max_seq_length=128)
-    ids.add(read_recipe(copy, "m").id)
+    ids.add(read_model_config(copy, "m").id)
     weights = load_file(copy / "model.safetensors")
     weights["encoder.layer.3.output.dense.bias"][0] += 1e-3
     save_file(weights, copy / "model.safetensors")
-    ids.add(read_recipe(copy, "m").id)
+    ids.add(read_model_config(copy, "m").id)
     assert len(ids) == 4
 
 
 async def test_cut(folder: Path, shared_cache: Path, embedder: ModelEmbedder, half: bool) -> None:
-    cut = ONNXEmbedder(read_recipe(folder, "m", 64), cache=shared_cache)
+    cut = ONNXEmbedder(read_model_config(folder, "m", 64), cache=shared_cache)
     whole = (await embedder.embed_query("hello"))[:64]
     vector = await cut.embed_query("hello")
     assert cut.dimensions == 64
@@ -232,28 +232,32 @@ async def test_cut(folder: Path, shared_cache: Path, embedder: ModelEmbedder, ha
 
 def test_a_cut_that_is_too_long(folder: Path) -> None:
     with pytest.raises(ConfigError, match="385"):
-        read_recipe(folder, "m", 385)
+        read_model_config(folder, "m", 385)
 
 
 def test_limits_pooling_and_prompts_from_the_files(copy: Path) -> None:
-    recipe = read_recipe(copy, "m")
-    assert (recipe.pooling, recipe.max_tokens, recipe.dimensions) == ("mean", 256, 384)
-    assert (recipe.query_prompt, recipe.document_prompt) == ("", "")
+    model_config = read_model_config(copy, "m")
+    assert (model_config.pooling, model_config.max_tokens, model_config.dimensions) == (
+        "mean",
+        256,
+        384,
+    )
+    assert (model_config.query_prompt, model_config.document_prompt) == ("", "")
     pooling = {"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}
     edit(copy / "1_Pooling" / "config.json", **pooling)
     prompts = {"query": "Q: ", "document": "D: "}
     edit(copy / "config_sentence_transformers.json", prompts=prompts)
     (copy / "sentence_bert_config.json").unlink()
-    recipe = read_recipe(copy, "m")
-    assert (recipe.pooling, recipe.max_tokens) == ("cls", 512)
-    assert (recipe.query_prompt, recipe.document_prompt) == ("Q: ", "D: ")
+    model_config = read_model_config(copy, "m")
+    assert (model_config.pooling, model_config.max_tokens) == ("cls", 512)
+    assert (model_config.query_prompt, model_config.document_prompt) == ("Q: ", "D: ")
 
 
 def test_pooling_that_we_do_not_have(copy: Path) -> None:
     pooling = {"pooling_mode_mean_tokens": False, "pooling_mode_max_tokens": True}
     edit(copy / "1_Pooling" / "config.json", **pooling)
     with pytest.raises(ModelLoadFailed, match="max"):
-        read_recipe(copy, "m")
+        read_model_config(copy, "m")
 
 
 @pytest.mark.parametrize("backend", ["onnx", "mlx"])

@@ -16,7 +16,7 @@ from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
 from rag.embedders.factory import open_model
 from rag.embedders.mlx_embedder import MLXEmbedder, Shapes
-from rag.embedders.model_config import read_recipe
+from rag.embedders.model_config import read_model_config
 from rag.embedders.model_embedder import ModelEmbedder
 from rag.embedders.onnx_embedder import ONNXEmbedder
 from rag.errors import ConfigError, EmbeddingError, ModelLoadFailed
@@ -68,7 +68,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, mlx_thread: MLXThread
 
 @pytest.fixture
 async def alone(folder: Path, mlx_thread: MLXThread) -> AsyncIterator[ModelEmbedder]:
-    embedder = MLXEmbedder(read_recipe(folder, "tiny"), mlx_thread)
+    embedder = MLXEmbedder(read_model_config(folder, "tiny"), mlx_thread)
     yield embedder
     await embedder.close()
 
@@ -84,7 +84,7 @@ async def test_padding_changes_nothing(
 ) -> None:
     if on_gpu:  # "alone" is in half precision there, and CUDA multiplies float32 as TF32
         off = 5e-3
-    batched = MLXEmbedder(read_recipe(folder, "tiny"), mlx_thread, shapes=shapes)
+    batched = MLXEmbedder(read_model_config(folder, "tiny"), mlx_thread, shapes=shapes)
     expected = await alone.embed_documents(TEXTS)
     vectors = await batched.embed_documents(TEXTS)
     np.testing.assert_allclose(vectors, expected, atol=off)
@@ -96,7 +96,7 @@ async def test_padding_changes_nothing(
 async def test_a_padded_vector_depends_on_its_text_alone(
     folder: Path, mlx_thread: MLXThread, on_gpu: bool, shapes: Shapes
 ) -> None:
-    batched = MLXEmbedder(read_recipe(folder, "tiny"), mlx_thread, shapes=shapes)
+    batched = MLXEmbedder(read_model_config(folder, "tiny"), mlx_thread, shapes=shapes)
     together = await batched.embed_documents(TEXTS)
     for place, (text, vector) in enumerate(zip(TEXTS, together, strict=True)):
         among = await batched.embed_documents([*OTHERS[:place], text, *OTHERS[place + 1 :]])
@@ -113,7 +113,7 @@ async def test_onnx_gives_the_same_where_auto_takes_it(
 ) -> None:
     settings = Settings(embedding_model=str(folder), cache=tmp_path / "cache")
     embedder = open_model(settings, mlx_thread)
-    bert = alone.recipe.model_type in ("bert", "xlm-roberta")
+    bert = alone.model_config.model_type in ("bert", "xlm-roberta")
     assert isinstance(embedder, ONNXEmbedder) == (bert and not on_gpu)
     vectors = await embedder.embed_documents(TEXTS)
     np.testing.assert_allclose(vectors, await alone.embed_documents(TEXTS), atol=1e-5)
@@ -150,8 +150,8 @@ async def test_onnx_against_numpy(
 
 
 def test_pooling_of_the_family(folder: Path, alone: ModelEmbedder) -> None:
-    expected = "lasttoken" if alone.recipe.model_type == "qwen3" else "mean"
-    assert alone.recipe.pooling == expected
+    expected = "lasttoken" if alone.model_config.model_type == "qwen3" else "mean"
+    assert alone.model_config.pooling == expected
     assert alone.max_tokens == 64
 
 
@@ -165,7 +165,7 @@ def test_an_architecture_that_nobody_knows(folder: Path, mlx_thread: MLXThread) 
 async def test_a_text_without_tokens(folder: Path, mlx_thread: MLXThread) -> None:
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer | {"post_processor": None}))
-    embedder = MLXEmbedder(read_recipe(folder, "tiny"), mlx_thread)
+    embedder = MLXEmbedder(read_model_config(folder, "tiny"), mlx_thread)
     assert (await embedder.embed_query("hello")).shape == (32,)
     with pytest.raises(EmbeddingError, match="no tokens"):
         await embedder.embed_documents(["hello", ""])

@@ -20,7 +20,7 @@ from rag.errors import DocumentNotFound, InvalidQuestionSet
 from rag.evaluation.compare import compare
 from rag.evaluation.draft import draft_questions, parse_reply
 from rag.evaluation.questions import Question, parse_questions, read_questions
-from rag.evaluation.records import Passage, Record
+from rag.evaluation.records import Record, RetrievedPassage
 from rag.evaluation.run import MeasuredPipeline, require_documents, run_questions
 from rag.evaluation.scoring import Scoring, score
 from rag.evaluation.summary import Base, RunSummary, summarise
@@ -87,7 +87,7 @@ def test_no_file_and_no_questions_are_errors(tmp_path: Path) -> None:
 
 
 def record(id_: str, pages: Sequence[int], **answer: Any) -> Record:
-    found = tuple(Passage("a.pdf", page, f"Ada on page {page}.", 100) for page in pages)
+    found = tuple(RetrievedPassage("a.pdf", page, f"Ada on page {page}.", 100) for page in pages)
     return Record(id_, found, 0.5, 1.0, 2.0, **answer)
 
 
@@ -113,7 +113,7 @@ def run_of(found: Sequence[bool]) -> RunSummary:
     questions = parse(*({**LINE, "id": str(n), "doc": f"{n % 20}.pdf"} for n in range(len(found))))
     records = []
     for question, hit in zip(questions, found, strict=True):
-        passage = Passage(question.cluster, 2 if hit else 3, "text", 10)
+        passage = RetrievedPassage(question.cluster, 2 if hit else 3, "text", 10)
         run = Record(question.id, (passage,), None, 1.0, 1.0)
         records.append(replace(run, metrics=score(question, run, Scoring())))
     return summarise(questions, records)

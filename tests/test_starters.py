@@ -94,4 +94,4 @@ def test_another_version_that_is_installed_is_another_model(tmp_path: Path) -> N
 
 
 def test_a_copy_of_the_bundled_model_is_known_without_it() -> None:
-    assert factory.embedding_recipe(Settings()).content == factory.BUNDLED_CONTENT
+    assert factory.embedding_config(Settings()).content == factory.BUNDLED_CONTENT

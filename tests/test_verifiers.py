@@ -75,7 +75,7 @@ def test_a_paraphrase_is_what_the_reading_says(reading: Reading, finding: str) -
     claim = "The roof is maintained by the landlord at his own cost and care."
     found = verdict(claim, [LEASE], reading)
     assert found.finding == finding
-    assert [place.place.passage for place in found.places] == [0]
+    assert [support.span.passage for support in found.places] == [0]
 
 
 def test_a_reading_that_sees_a_contradiction_supports_nothing() -> None:

@@ -10,13 +10,13 @@ from rag.compute import mlx_runtime
 from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
 from rag.embedders.base import Embedder
-from rag.embedders.model_config import Recipe, read_recipe
+from rag.embedders.model_config import ModelConfig, read_model_config
 from rag.embedders.model_embedder import ModelEmbedder
 from rag.errors import ConfigError, ModelLoadFailed
 from rag.models import registry
 from rag.models.embedding_use import MLX_TYPES
 
-# Recipe.content of the bundled model, which need not be here to be compared with.
+# ModelConfig.content of the bundled model, which need not be here to be compared with.
 BUNDLED_CONTENT = "cdc96a8370"
 
 
@@ -34,54 +34,56 @@ def open_model(
     settings: Settings, thread: MLXThread, notify: registry.Notify = registry.silent
 ) -> ModelEmbedder:
     """The configured embedder, weights not loaded. Blocks for a moment, or for a download."""
-    recipe = embedding_recipe(settings, notify)
-    if _wants_onnx(settings, recipe, thread):
+    model_config = embedding_config(settings, notify)
+    if _wants_onnx(settings, model_config, thread):
         from rag.embedders.onnx_embedder import ONNXEmbedder
 
-        return ONNXEmbedder(recipe, cache=settings.cache / "onnx", threads=settings.workers)
+        return ONNXEmbedder(model_config, cache=settings.cache / "onnx", threads=settings.workers)
     from rag.embedders.mlx_embedder import MLXEmbedder
 
-    return MLXEmbedder(recipe, thread)
+    return MLXEmbedder(model_config, thread)
 
 
-def embedding_recipe(settings: Settings, notify: registry.Notify = registry.silent) -> Recipe:
+def embedding_config(settings: Settings, notify: registry.Notify = registry.silent) -> ModelConfig:
     """How the configured model is used. Raises ModelNotFound, ModelLoadFailed, ConfigError."""
     model = registry.embedding_model(settings, notify)
     published = "" if _is_folder(model) else model.name
-    recipe = read_recipe(model.folder, model.name, settings.embedding_dimensions, hub_id=published)
+    model_config = read_model_config(
+        model.folder, model.name, settings.embedding_dimensions, hub_id=published
+    )
     if model.name == registry.BUNDLED_EMBEDDING:
-        return recipe
+        return model_config
     # A copy of the bundled model is the bundled model, wherever it came from.
-    if recipe.content == BUNDLED_CONTENT:
-        return replace(recipe, name=registry.BUNDLED_EMBEDDING)
+    if model_config.content == BUNDLED_CONTENT:
+        return replace(model_config, name=registry.BUNDLED_EMBEDDING)
     if _is_folder(model):
         # What a folder is called says nothing about what is in it.
-        return replace(recipe, name=f"{recipe.model_type}-{recipe.size}")
-    return recipe
+        return replace(model_config, name=f"{model_config.model_type}-{model_config.size}")
+    return model_config
 
 
 def _is_folder(model: registry.Model) -> bool:
     return Path(model.name).expanduser().absolute() == model.folder
 
 
-def _wants_onnx(settings: Settings, recipe: Recipe, thread: MLXThread) -> bool:
+def _wants_onnx(settings: Settings, model_config: ModelConfig, thread: MLXThread) -> bool:
     """Measured on two cores with MiniLM: ONNX Runtime embeds six times as fast as MLX on a CPU.
 
     Raises ConfigError, ModelLoadFailed where neither can.
     """
     from rag.embedders import onnx_bert
 
-    obstacles = {"onnx": onnx_bert.obstacle(recipe), "mlx": _mlx_obstacle(recipe)}
+    obstacles = {"onnx": onnx_bert.obstacle(model_config), "mlx": _mlx_obstacle(model_config)}
     wanted = settings.embedding_backend
     if all(obstacles.values()):
         raise ModelLoadFailed(
-            f"{recipe.name} {obstacles['onnx']}, and {obstacles['mlx']}",
+            f"{model_config.name} {obstacles['onnx']}, and {obstacles['mlx']}",
             hint="Name another embedding model, or another copy of it.",
         )
     if wanted != "auto":
         if obstacles[wanted]:
             raise ConfigError(
-                f"embedding_backend is {wanted}, but {recipe.name} {obstacles[wanted]}",
+                f"embedding_backend is {wanted}, but {model_config.name} {obstacles[wanted]}",
                 hint="Set embedding_backend to auto.",
             )
         return wanted == "onnx"
@@ -90,7 +92,7 @@ def _wants_onnx(settings: Settings, recipe: Recipe, thread: MLXThread) -> bool:
     return thread.executor.submit(mlx_runtime.device).result() == "cpu"
 
 
-def _mlx_obstacle(recipe: Recipe) -> str | None:
-    if recipe.model_type not in MLX_TYPES:
-        return f"is of type {recipe.model_type}, which mlx-embeddings does not know"
+def _mlx_obstacle(model_config: ModelConfig) -> str | None:
+    if model_config.model_type not in MLX_TYPES:
+        return f"is of type {model_config.model_type}, which mlx-embeddings does not know"
     return None

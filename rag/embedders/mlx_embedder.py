@@ -14,7 +14,7 @@ from rag.compute.mlx_runtime import MLXThread
 from rag.embedders import mlx_bert
 from rag.embedders.base import Vectors
 from rag.embedders.fingerprint import weight_files
-from rag.embedders.model_config import Recipe
+from rag.embedders.model_config import ModelConfig
 from rag.embedders.model_embedder import ModelEmbedder, by_length, padded
 from rag.embedders.tokenizer import Ids
 from rag.errors import EmbeddingError, ModelLoadFailed
@@ -49,9 +49,11 @@ CPU = Shapes(budget=1, step=1, fixed=False)
 class MLXEmbedder(ModelEmbedder):
     """Runs on the given MLX thread, a batch at a time, so that answers stream between batches."""
 
-    def __init__(self, recipe: Recipe, thread: MLXThread, *, shapes: Shapes | None = None) -> None:
+    def __init__(
+        self, model_config: ModelConfig, thread: MLXThread, *, shapes: Shapes | None = None
+    ) -> None:
         """Without `shapes`, what suits the device."""
-        super().__init__(recipe)
+        super().__init__(model_config)
         self._thread = thread
         self._shapes = shapes or CPU
         self._by_device = shapes is None
@@ -65,7 +67,7 @@ class MLXEmbedder(ModelEmbedder):
 
     async def _pooled(self, ids: Sequence[Ids]) -> Vectors:
         await self._thread.run(self._load)
-        vectors = np.empty((len(ids), self.recipe.size), dtype=np.float32)
+        vectors = np.empty((len(ids), self.model_config.size), dtype=np.float32)
         running: tuple[list[int], Any] | None = None
         for batch in self._plan(ids):
             chosen = [ids[index] for index in batch]
@@ -92,18 +94,18 @@ class MLXEmbedder(ModelEmbedder):
             return
         if self._by_device:
             self._shapes = {"metal": METAL, "cuda": CUDA, "cpu": CPU}[mlx_runtime.device()]
-        weight_files(self.recipe.folder)
+        weight_files(self.model_config.folder)
         from mlx_embeddings.utils import load_model
 
         try:
-            self._model = load_model(self.recipe.folder)
+            self._model = load_model(self.model_config.folder)
         # ValueError: unknown architecture, or weights that do not fit it.
         except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
             raise ModelLoadFailed(
-                f"mlx-embeddings cannot load {self.recipe.name}: {error}",
+                f"mlx-embeddings cannot load {self.model_config.name}: {error}",
                 hint="The models it knows are listed in docs/models.md.",
             ) from error
-        if self._shapes.fused and self.recipe.model_type in mlx_bert.FAMILIES:
+        if self._shapes.fused and self.model_config.model_type in mlx_bert.FAMILIES:
             mlx_bert.halve(self._model)
             self._encoder = mlx_bert.encoder(self._model)
 
@@ -113,7 +115,7 @@ class MLXEmbedder(ModelEmbedder):
 
         tokens, mask = _arrays(ids, shapes)
         with _computing():
-            if self.recipe.dense:
+            if self.model_config.dense:
                 vectors = self._model(tokens, attention_mask=mask).text_embeds
             else:
                 vectors = self._pool(self._forward(tokens, mask), ids)
@@ -132,9 +134,9 @@ class MLXEmbedder(ModelEmbedder):
         import mlx.core as mx
 
         lengths = mx.array([len(text_ids) for text_ids in ids] + [1] * (len(states) - len(ids)))
-        if self.recipe.pooling == "cls":
+        if self.model_config.pooling == "cls":
             return states[:, 0]
-        if self.recipe.pooling == "lasttoken":
+        if self.model_config.pooling == "lasttoken":
             return states[mx.arange(len(states)), lengths - 1]
         inside = mx.arange(states.shape[1])[None, :, None] < lengths[:, None, None]
         # Chosen, not multiplied: padding may hold NaN (mlx-embeddings #80), and 0 × NaN is NaN.
@@ -145,7 +147,7 @@ class MLXEmbedder(ModelEmbedder):
         """States of the last layer, shape (rows, width, hidden)."""
         if self._encoder is not None:
             return self._encoder(tokens, mask)
-        if self.recipe.model_type == "modernbert":  # its wrapper gives pooled ones or logits
+        if self.model_config.model_type == "modernbert":  # its wrapper gives pooled ones or logits
             output = self._model.model(tokens, attention_mask=mask, return_dict=True)
             return output["last_hidden_state"]
         return self._model(tokens, attention_mask=mask).last_hidden_state

@@ -12,7 +12,7 @@ from rag.models.embedding_use import read_use
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class ModelConfig:
     """How texts become vectors with this model."""
 
     name: str
@@ -38,9 +38,9 @@ class Recipe:
         return self.folder / "tokenizer.json"
 
 
-def read_recipe(
+def read_model_config(
     folder: Path, name: str, dimensions: int | None = None, *, hub_id: str = ""
-) -> Recipe:
+) -> ModelConfig:
     """Read a folder in Hugging Face or sentence-transformers layout; look at no whole weights.
 
     `dimensions` cuts the vectors (Matryoshka). Raises ModelLoadFailed, ConfigError.
@@ -52,7 +52,7 @@ def read_recipe(
             hint=f"Set it to at most {use.size}, or leave it out.",
         )
     how = (use.pooling, use.max_tokens, use.query_prompt, use.document_prompt)
-    return Recipe(
+    return ModelConfig(
         name=name,
         content=fingerprint(folder, extra=repr(how)),
         folder=folder,

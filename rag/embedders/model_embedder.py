@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from rag.embedders.base import Vectors
-from rag.embedders.model_config import Recipe
+from rag.embedders.model_config import ModelConfig
 from rag.embedders.tokenizer import Ids, Tokens
 from rag.errors import EmbeddingError
 
@@ -22,31 +22,31 @@ class ModelEmbedder(ABC):
     Weights are loaded when the first text is embedded, not when the embedder is made.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        self.tokens = Tokens(recipe)
+    def __init__(self, model_config: ModelConfig) -> None:
+        self.model_config = model_config
+        self.tokens = Tokens(model_config)
 
     @property
     def id(self) -> str:
-        return self.recipe.id
+        return self.model_config.id
 
     @property
     def dimensions(self) -> int:
-        return self.recipe.dimensions
+        return self.model_config.dimensions
 
     @property
     def max_tokens(self) -> int:
-        return self.recipe.max_tokens
+        return self.model_config.max_tokens
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self.tokens.count(texts)
 
     async def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        ids = await self._encode(texts, self.recipe.document_prompt)
+        ids = await self._encode(texts, self.model_config.document_prompt)
         return self._unit(await self._pooled(ids), texts)
 
     async def embed_query(self, text: str) -> Vectors:
-        ids = await self._encode([text], self.recipe.query_prompt)
+        ids = await self._encode([text], self.model_config.query_prompt)
         vector: Vectors = self._unit(await self._pooled_query(ids[0]), [text])[0]
         return vector
 
@@ -71,7 +71,7 @@ class ModelEmbedder(ABC):
         return ids
 
     def _unit(self, vectors: Vectors, texts: Sequence[str]) -> Vectors:
-        kept = vectors[:, : self.recipe.dimensions]
+        kept = vectors[:, : self.model_config.dimensions]
         lengths = np.linalg.norm(kept, axis=1, keepdims=True)
         whole = np.isfinite(lengths[:, 0]) & (lengths[:, 0] > 0)
         if not whole.all():

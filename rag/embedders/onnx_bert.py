@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from rag.embedders import onnx_mpnet
 from rag.embedders.fingerprint import weight_count, weight_files
-from rag.embedders.model_config import Recipe
+from rag.embedders.model_config import ModelConfig
 from rag.errors import ModelLoadFailed
 from rag.models.embedding_use import ONNX_TYPES, first_position
 
@@ -33,14 +33,14 @@ _PREFIX = re.compile(r"^(bert|roberta|mpnet)\.")
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
 
-def obstacle(recipe: Recipe) -> str | None:
+def obstacle(model_config: ModelConfig) -> str | None:
     """Why this model cannot be written as such a graph; None when it can."""
-    config = _config(recipe)
-    if recipe.model_type not in ONNX_TYPES:
-        return f"is of type {recipe.model_type}, not one of {', '.join(ONNX_TYPES)}"
-    if recipe.dense:
+    config = _config(model_config)
+    if model_config.model_type not in ONNX_TYPES:
+        return f"is of type {model_config.model_type}, not one of {', '.join(ONNX_TYPES)}"
+    if model_config.dense:
         return "has layers after the pooling"
-    if weight_count(recipe.folder) > _LARGEST:
+    if weight_count(model_config.folder) > _LARGEST:
         return "is larger than an ONNX file may be"
     if "quantization" in config:
         return "is quantised for MLX"
@@ -51,13 +51,14 @@ def obstacle(recipe: Recipe) -> str | None:
     return None
 
 
-def write_graph(recipe: Recipe, file: Path) -> None:
+def write_graph(model_config: ModelConfig, file: Path) -> None:
     """Write the graph; `file` appears whole or not at all. Raises ModelLoadFailed."""
     try:
-        model = BertGraph(_config(recipe), _weights(recipe.folder)).model()
+        model = BertGraph(_config(model_config), _weights(model_config.folder)).model()
     except KeyError as error:
         raise ModelLoadFailed(
-            f"{recipe.name}: the weights hold no {error}", hint="Set embedding_backend to mlx."
+            f"{model_config.name}: the weights hold no {error}",
+            hint="Set embedding_backend to mlx.",
         ) from error
     save(model, file)
 
@@ -75,8 +76,10 @@ def save(model: Any, file: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _config(recipe: Recipe) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((recipe.folder / "config.json").read_text(encoding="utf-8"))
+def _config(model_config: ModelConfig) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads(
+        (model_config.folder / "config.json").read_text(encoding="utf-8")
+    )
     return config
 
 

@@ -17,7 +17,7 @@ from rag.compute.cpu_cores import cores
 from rag.embedders import onnx_bert
 from rag.embedders.base import Vectors
 from rag.embedders.fingerprint import weight_files
-from rag.embedders.model_config import Recipe
+from rag.embedders.model_config import ModelConfig
 from rag.embedders.model_embedder import ModelEmbedder, by_length
 from rag.embedders.tokenizer import Ids
 from rag.errors import EmbeddingError, ModelLoadFailed
@@ -33,9 +33,11 @@ class ONNXEmbedder(ModelEmbedder):
     among threads: the vectors are the same in every run. The graph is written to `cache` once.
     """
 
-    def __init__(self, recipe: Recipe, *, cache: Path, threads: int | None = None) -> None:
-        super().__init__(recipe)
-        self._file = cache / f"{_key(recipe)}.onnx"
+    def __init__(
+        self, model_config: ModelConfig, *, cache: Path, threads: int | None = None
+    ) -> None:
+        super().__init__(model_config)
+        self._file = cache / f"{_key(model_config)}.onnx"
         self._threads = threads or cores()
         self._workers = ThreadPoolExecutor(self._threads, thread_name_prefix="embed")
         # A question does not queue behind the documents of an ingest, nor what the glossary adds
@@ -51,7 +53,7 @@ class ONNXEmbedder(ModelEmbedder):
         self._opened = None
 
     async def _pooled(self, ids: Sequence[Ids]) -> Vectors:
-        vectors = np.empty((len(ids), self.recipe.size), dtype=np.float32)
+        vectors = np.empty((len(ids), self.model_config.size), dtype=np.float32)
         batches = list(by_length(ids, budget=_BUDGET))
         for batch, states in zip(
             batches, await self._run_all(ids, batches, self._pool), strict=True
@@ -84,7 +86,7 @@ class ONNXEmbedder(ModelEmbedder):
 
     def _pool(self, ids: list[Ids]) -> Vectors:
         states = self._run(ids)
-        match self.recipe.pooling:
+        match self.model_config.pooling:
             case "cls":
                 return states[:, 0]
             case "lasttoken":
@@ -114,7 +116,7 @@ class ONNXEmbedder(ModelEmbedder):
 
     def _open(self) -> Any:
         if not self._file.is_file():
-            onnx_bert.write_graph(self.recipe, self._file)
+            onnx_bert.write_graph(self.model_config, self._file)
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
@@ -131,10 +133,10 @@ class ONNXEmbedder(ModelEmbedder):
             ) from error
 
 
-def _key(recipe: Recipe) -> str:
+def _key(model_config: ModelConfig) -> str:
     """Names a graph in the cache: by content, and by the state of the files it was made from."""
-    seen = hashlib.sha256(f"{onnx_bert.VERSION} {recipe.content}".encode())
-    for file in weight_files(recipe.folder):
+    seen = hashlib.sha256(f"{onnx_bert.VERSION} {model_config.content}".encode())
+    for file in weight_files(model_config.folder):
         status = file.stat()
         seen.update(f" {status.st_size} {status.st_mtime_ns}".encode())
-    return f"{recipe.model_type}-{recipe.size}-{seen.hexdigest()[:16]}"
+    return f"{model_config.model_type}-{model_config.size}-{seen.hexdigest()[:16]}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.embedders.model_config import Recipe
+from rag.embedders.model_config import ModelConfig
 from rag.errors import ModelLoadFailed
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def count(tokenizer: Tokenizer, texts: Sequence[str]) -> list[int]:
 class Tokens:
     """The tokenizer of one model; read from its file at first use."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self._recipe = recipe
+    def __init__(self, model_config: ModelConfig) -> None:
+        self._model_config = model_config
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special ones not included."""
@@ -52,7 +52,7 @@ class Tokens:
         return [self._cut(encoding.ids) for encoding in encodings]
 
     def _cut(self, ids: Ids) -> Ids:
-        limit = self._recipe.max_tokens
+        limit = self._model_config.max_tokens
         if len(ids) <= limit:
             return ids
         closing = self._specials[1]
@@ -65,4 +65,4 @@ class Tokens:
 
     @functools.cached_property
     def _tokenizer(self) -> Tokenizer:
-        return open_tokenizer(self._recipe.tokenizer_file)
+        return open_tokenizer(self._model_config.tokenizer_file)

@@ -12,7 +12,7 @@ from rag.types import Citation, Hit
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class RetrievedPassage:
     """A retrieved passage. `tokens` are the embedder's, header included."""
 
     doc: str  # file name
@@ -21,7 +21,7 @@ class Passage:
     tokens: int
 
     @classmethod
-    def of(cls, hit: Hit) -> Passage:
+    def of(cls, hit: Hit) -> RetrievedPassage:
         chunk = hit.chunk
         return cls(hit.document.name, chunk.first_page, chunk.text, chunk.tokens)
 
@@ -48,7 +48,7 @@ class Record:
     """
 
     id: str
-    retrieved: tuple[Passage, ...]
+    retrieved: tuple[RetrievedPassage, ...]
     likely: float | None
     embed_ms: float
     search_ms: float

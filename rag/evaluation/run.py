@@ -13,7 +13,7 @@ from rag.answering.answerability import estimate_answerability, is_fitted_to
 from rag.embedders.base import Embedder, Vectors
 from rag.errors import DocumentNotFound, EngineError
 from rag.evaluation.questions import Question, missing_documents
-from rag.evaluation.records import CitedPage, Passage, Record
+from rag.evaluation.records import CitedPage, Record, RetrievedPassage
 from rag.evaluation.scoring import Scoring, score
 from rag.events import Done, Retrieved
 from rag.pipeline import AskOptions, Pipeline, Scope
@@ -129,7 +129,7 @@ async def retrieve_one(pipeline: MeasuredPipeline, question: Question, k: int) -
     total, embedding = time.perf_counter() - started, cache.seconds - before
     return Record(
         id=question.id,
-        retrieved=tuple(map(Passage.of, found.hits)),
+        retrieved=tuple(map(RetrievedPassage.of, found.hits)),
         likely=await _likely(found, cache),
         embed_ms=embedding * 1000,
         search_ms=(total - embedding) * 1000,

@@ -53,7 +53,7 @@ def _read(path: Path, *, markdown: bool) -> Content:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _TextBlock:
     kind: BlockKind
     text: str
     level: int = 0
@@ -61,9 +61,9 @@ class _Part:
 
 def text_pages(text: str, *, markdown: bool) -> list[Page]:
     """Pages of about 3000 characters, cut between blocks. Text files have no boxes: all are 0."""
-    pages: list[list[_Part]] = [[]]
+    pages: list[list[_TextBlock]] = [[]]
     length = 0
-    for part in _parts(text, markdown=markdown):
+    for part in _text_blocks(text, markdown=markdown):
         if length and length + len(part.text) > _PAGE_CHARACTERS:
             pages.append([])
             length = 0
@@ -72,7 +72,7 @@ def text_pages(text: str, *, markdown: bool) -> list[Page]:
     return [_page(number, parts) for number, parts in enumerate(pages, 1)]
 
 
-def _page(number: int, parts: list[_Part]) -> Page:
+def _page(number: int, parts: list[_TextBlock]) -> Page:
     blocks: list[Block] = []
     texts: list[str] = []
     length = 0
@@ -87,14 +87,14 @@ def _page(number: int, parts: list[_Part]) -> Page:
     return Page(number, "", "\n\n".join(texts), tuple(blocks), PackedWords(), 0.0, 0.0, source)
 
 
-def _parts(text: str, *, markdown: bool) -> Iterator[_Part]:
+def _text_blocks(text: str, *, markdown: bool) -> Iterator[_TextBlock]:
     for lines in _paragraphs(text.replace("\x00", "").splitlines(), markdown=markdown):
         body = "\n".join(lines).strip("\n")
         heading = _HEADING.fullmatch(lines[0]) if markdown and len(lines) == 1 else None
         if heading and heading[2]:
-            yield _Part("heading", heading[2], len(heading[1]))
+            yield _TextBlock("heading", heading[2], len(heading[1]))
         elif body.strip():
-            yield _Part(_kind(lines), body)
+            yield _TextBlock(_kind(lines), body)
 
 
 def _kind(lines: list[str]) -> BlockKind:

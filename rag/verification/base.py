@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rag.types import Finding
-from rag.verification.evidence_units import Evidence, Place
+from rag.verification.evidence_units import Evidence, PageSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class ClaimText:
 class Support:
     """A place that a verdict rests on; `score` from 0 to 1, 1 for a verbatim quote."""
 
-    place: Place
+    span: PageSpan
     score: float
 
 

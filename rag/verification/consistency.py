@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rag.verification.closed_classes import language_of
 from rag.verification.differences import compared
-from rag.verification.evidence_units import Place, Unit
+from rag.verification.evidence_units import PageSpan, Unit
 from rag.verification.name_order import Pattern, exchanged
 from rag.verification.numbers import Number, months, numbers
 from rag.verification.roles import Apart
@@ -99,9 +99,9 @@ def has_number(number: Number, among: Iterable[Number], unit: Unit, asked: froze
     return any(number.agrees(other, scales=scales) for other in among)
 
 
-def cut_from_negation(said: Said, match: Place, unit: Unit) -> bool:
+def cut_from_negation(said: Said, match: PageSpan, unit: Unit) -> bool:
     """Whether the words before the quoted ones deny them: "pay dividends" of "did not pay…"."""
-    before = unit.text[: max(0, match.start - unit.place.start)]
+    before = unit.text[: max(0, match.start - unit.span.start)]
     return len(said.words) >= _FRAGMENT and has_negation(last_clause(before))
 
 

@@ -24,7 +24,7 @@ _LOOK_BACK: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PageSpan:
     """`page.text[start:end]`, a part of passage number `passage` (index into the hits)."""
 
     passage: int
@@ -38,7 +38,7 @@ class Unit:
     """A statement of a passage and what surrounds it: title, headings, the sentences before, and
     for a row the head of its table. What surrounds may name the subject; it cannot be quoted."""
 
-    place: Place
+    span: PageSpan
     text: str
     language: str  # one of closed_classes.LANGUAGES
     terms: frozenset[str]
@@ -66,7 +66,7 @@ class Evidence:
 class Wording:
     """The folded words of one part of a passage, joined by blanks, and where each one stands."""
 
-    part: Place
+    span: PageSpan
     joined: str
     starts: tuple[int, ...]  # of each word in `joined`
     spans: tuple[tuple[int, int], ...]  # of each word in the page's text
@@ -85,7 +85,7 @@ class Wording:
 def joined(a: Unit, b: Unit) -> Unit:
     """Two sentences as one; their surroundings are those of both."""
     return Unit(
-        place=a.place,
+        span=a.span,
         text=f"{a.text}; {b.text}",
         language=a.language,
         terms=a.terms | b.terms,
@@ -103,10 +103,10 @@ def gather(hits: Sequence[Hit], pages: Mapping[PageKey, Page]) -> Evidence:
     """What the passages hold. A passage that is not found on its pages gives nothing."""
     units: list[Unit] = []
     texts: list[Wording] = []
-    seen: set[Place] = set()
+    seen: set[PageSpan] = set()
     named = {key: scales(page.text) for key, page in pages.items()}
     for index, hit in enumerate(hits):
-        for part in parts(index, hit, pages):
+        for part in page_spans(index, hit, pages):
             page = pages[part.page]
             units += _units(part, hit, page, named[part.page], seen)
             texts.append(_wording(part, page.text[part.start : part.end]))
@@ -118,7 +118,7 @@ def gather(hits: Sequence[Hit], pages: Mapping[PageKey, Page]) -> Evidence:
     return Evidence(tuple(units), idf, math.log(1 + size), common, tuple(texts))
 
 
-def parts(index: int, hit: Hit, pages: Mapping[PageKey, Page]) -> list[Place]:
+def page_spans(index: int, hit: Hit, pages: Mapping[PageKey, Page]) -> list[PageSpan]:
     """Where a passage stands: its part of each of its pages."""
     chunk = hit.chunk
     keys = [(hit.document.id, n) for n in range(chunk.first_page, chunk.last_page + 1)]
@@ -133,13 +133,13 @@ def parts(index: int, hit: Hit, pages: Mapping[PageKey, Page]) -> list[Place]:
         start = max(0, at - offset)
         end = min(length, at + len(chunk.text) - offset)
         if start < end:
-            found.append(Place(index, key, start, end))
+            found.append(PageSpan(index, key, start, end))
         offset += length + len(PAGE_BREAK)
     return found
 
 
 def _units(
-    part: Place, hit: Hit, page: Page, page_scales: frozenset[int], seen: set[Place]
+    part: PageSpan, hit: Hit, page: Page, page_scales: frozenset[int], seen: set[PageSpan]
 ) -> Iterator[Unit]:
     text = page.text[part.start : part.end]
     known = hit.document.language in LANGUAGES
@@ -150,14 +150,14 @@ def _units(
     before: list[frozenset[str]] = []
     for found in statements(text):
         start, end = part.start + found.start, part.start + found.end
-        place = Place(-1, part.page, start, end)
+        on_page = PageSpan(-1, part.page, start, end)
         own = page.text[start:end]
         terms = content_terms(own, language)
-        if place not in seen:
-            seen.add(place)
+        if on_page not in seen:
+            seen.add(on_page)
             head = table_head(page.text, start) if found.kind == "row" else ""
             yield Unit(
-                place=Place(part.passage, part.page, start, end),
+                span=PageSpan(part.passage, part.page, start, end),
                 text=own,
                 language=language,
                 terms=terms,
@@ -189,7 +189,7 @@ def table_head(text: str, start: int) -> str:
     return head if start > 0 else ""
 
 
-def _wording(part: Place, text: str) -> Wording:
+def _wording(part: PageSpan, text: str) -> Wording:
     words = plain_words(text)
     starts, joined, length = [], [""], 0
     for word, _, _ in words:

@@ -120,7 +120,7 @@ def _beside(found: Sequence[int], units: Sequence[Unit]) -> list[int]:
         for step in (-1, 1)
         for index in found
         if 0 <= index + step < len(units)
-        and units[index].place.passage == units[index + step].place.passage
+        and units[index].span.passage == units[index + step].span.passage
     ]
 
 

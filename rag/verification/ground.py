@@ -98,8 +98,8 @@ class _Sources:
 
     def at(self, support: Support) -> Citation:
         """A place with its quote; its number is 0."""
-        hit, page = self.hits[support.place.passage], self.pages[support.place.page]
-        start, end = _cut(page.text, support.place.start, support.place.end)
+        hit, page = self.hits[support.span.passage], self.pages[support.span.page]
+        start, end = _cut(page.text, support.span.start, support.span.end)
         return Citation(
             number=0,
             document=hit.document,

@@ -24,7 +24,7 @@ from rag.verification.consistency import (
     other_number,
 )
 from rag.verification.differences import compared
-from rag.verification.evidence_units import Evidence, Place, Unit, joined
+from rag.verification.evidence_units import Evidence, PageSpan, Unit, joined
 from rag.verification.marked_text import marked
 from rag.verification.numbers import scales
 from rag.verification.words import content_terms, term
@@ -65,7 +65,7 @@ _JOINT = re.compile(r"[;,]?\s+(?:and|while|whereas|but|und|während|aber)\s+|[;,
 class Otherwise:
     """A place that tells of a claim's matter otherwise, or only less than the claim."""
 
-    place: Support
+    support: Support
     contradicts: bool
 
 
@@ -92,7 +92,7 @@ class Judge:
         if found := self._support(said, shares, against, hints):
             return Verdict("supported", found)
         if against is not None and against.contradicts:
-            return Verdict("contradicted", (against.place,))
+            return Verdict("contradicted", (against.support,))
         return self._near(said, shares) if against is None else NOT_SAID
 
     def best_share(self, text: str) -> float:
@@ -107,7 +107,7 @@ class Judge:
         against: Otherwise | None,
         hints: Collection[int],
     ) -> tuple[Support, ...]:
-        least = against.place.score - AHEAD if against else 0.0
+        least = against.support.score - AHEAD if against else 0.0
         found = [*self._verbatim(said), *self._lexical(said, shares)]
         found = [one for one in found if one[0].score > least]
         if found:
@@ -120,13 +120,13 @@ class Judge:
         """The statement that holds most of the claim and tells of its matter otherwise."""
         best: Otherwise | None = None
         for unit, share in zip(self.evidence.units, shares, strict=True):
-            if share < OTHERWISE or (best and share <= best.place.score):
+            if share < OTHERWISE or (best and share <= best.support.score):
                 continue
             found = compared(said.text, unit.text, unit.language, self.apart)
             other = share >= OTHER_NUMBER and other_number(said, unit, self.asked_scales)
             if found or other:
                 contradicts = bool(other) or not all(one.is_added for one in found)
-                best = Otherwise(Support(unit.place, min(share, 0.99)), contradicts)
+                best = Otherwise(Support(unit.span, min(share, 0.99)), contradicts)
         return best
 
     def _near(self, said: Said, shares: Sequence[float]) -> Verdict:
@@ -136,7 +136,7 @@ class Judge:
             if share < CANDIDATE or (best and share <= best.score):
                 continue
             if agrees(said, unit, self.asked_scales, self.apart):
-                best = Support(unit.place, min(share, 0.99))
+                best = Support(unit.span, min(share, 0.99))
         return Verdict("worded_differently", (best,)) if best else NOT_SAID
 
     def apart(self, a: str, b: str) -> bool:
@@ -162,14 +162,14 @@ class Judge:
 
     def _rank(self, found: Support, unit: Unit, hints: Collection[int]) -> tuple[float, int]:
         asked = len(self.asked & (unit.terms | unit.context)) / max(1, len(self.asked))
-        hinted = found.place.passage in hints
-        return found.score + _HINTED * hinted + _ASKED * asked, -found.place.passage
+        hinted = found.span.passage in hints
+        return found.score + _HINTED * hinted + _ASKED * asked, -found.span.passage
 
     def _verbatim(self, said: Said) -> Iterator[tuple[Support, Unit]]:
         for wording in self.evidence.texts:
             for start, end in wording.find(said.words):
-                match = replace(wording.part, start=start, end=end)
-                units = [u for u in self.evidence.units if _touches(u.place, match)]
+                match = replace(wording.span, start=start, end=end)
+                units = [u for u in self.evidence.units if _touches(u.span, match)]
                 if not units or cut_from_negation(said, match, units[0]):
                     continue
                 if any(numbers_agree(said, unit, self.asked_scales) for unit in units):
@@ -179,7 +179,7 @@ class Judge:
         for unit, share in zip(self.evidence.units, shares, strict=True):
             score = self._judged(said, unit, share)
             if score >= THRESHOLD:
-                yield Support(unit.place, score), unit
+                yield Support(unit.span, score), unit
 
     def _judged(self, said: Said, unit: Unit, share: float) -> float:
         """The share (below that of a quote), or 0 where something strict differs."""
@@ -224,7 +224,7 @@ class Judge:
                 best, score = (a, b), found
         if best is None or score < PAIR_THRESHOLD:
             return ()
-        first, second = (unit.place for unit in best)
+        first, second = (unit.span for unit in best)
         if second.end - first.start <= QUOTE_LIMIT:
             return (Support(replace(first, end=second.end), score),)
         return Support(first, score), Support(second, score)
@@ -248,16 +248,16 @@ class Judge:
 
 def _follows(a: Unit, b: Unit) -> bool:
     """Whether two sentences stand behind each other in one passage (rows say each its own)."""
-    together = (a.place.passage, a.place.page) == (b.place.passage, b.place.page)
-    return together and not a.head and not b.head and a.place.end <= b.place.start
+    together = (a.span.passage, a.span.page) == (b.span.passage, b.span.page)
+    return together and not a.head and not b.head and a.span.end <= b.span.start
 
 
-def _widened(match: Place, units: Sequence[Unit]) -> Place:
+def _widened(match: PageSpan, units: Sequence[Unit]) -> PageSpan:
     """The whole statements around a match, if they are not too long to quote."""
-    start = min(match.start, *(unit.place.start for unit in units))
-    end = max(match.end, *(unit.place.end for unit in units))
+    start = min(match.start, *(unit.span.start for unit in units))
+    end = max(match.end, *(unit.span.end for unit in units))
     return replace(match, start=start, end=end) if end - start <= QUOTE_LIMIT else match
 
 
-def _touches(a: Place, b: Place) -> bool:
+def _touches(a: PageSpan, b: PageSpan) -> bool:
     return a.page == b.page and a.start < b.end and b.start < a.end

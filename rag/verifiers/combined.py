@@ -94,5 +94,5 @@ def _joined(
         return Verdict("supported", found.places)
     if read.best < 0:  # no word of it stands anywhere: there is nothing to cite
         return found
-    place = evidence.units[read.best].place
+    place = evidence.units[read.best].span
     return Verdict("supported", (Support(place, min(reading.supported, 0.99)),))
