@@ -38,7 +38,7 @@ HELP = """\
 /doc NAME…   look only into these documents (none: into all)
 /model NAME  answer with another model (none: say which)
 /sources     show the sources of the last answer again
-/clear       forget the conversation
+/clear       start a new conversation
 /help        show this
 /quit        leave (also Ctrl-D)
 Ctrl-C stops an answer."""
@@ -135,7 +135,7 @@ class Chat:
 
         self._conversation = Conversation()
         self._last = None
-        say("The conversation is forgotten.")
+        say("The conversation starts anew.")
 
     def _sources(self, _: list[str]) -> None:
         if self._last is None or not self._last.citations:

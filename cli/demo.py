@@ -51,7 +51,7 @@ def demo(ctx: typer.Context) -> None:
     samples = find_samples()
 
     async def work(pipeline: Pipeline) -> None:
-        say(f"Taking in the sample PDFs of {samples.folder}")
+        say(f"Reading the sample PDFs of {samples.folder}")
         summary = await show_ingest(pipeline.ingest(samples.pdfs), verbose=context.verbose)
         say(
             f"{summary.ingested} ingested, {summary.unchanged} unchanged, "

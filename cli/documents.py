@@ -90,7 +90,7 @@ def remove(
         bool, typer.Option("--yes", help="Do not ask when a name means several documents.")
     ] = False,
 ) -> None:
-    """Take documents out of the index. The files stay where they are."""
+    """Remove documents from the index. The files stay where they are."""
     context: Context = ctx.obj
 
     async def find(pipeline: Pipeline) -> list[Document]:

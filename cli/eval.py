@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 File = Annotated[
     Path | None,
-    typer.Argument(metavar="QUESTIONS", help="One JSON object a line; with --make, to be written."),
+    typer.Argument(
+        metavar="QUESTIONS", help="A file with one JSON object a line; --make writes it."
+    ),
 ]
 K = Annotated[int, typer.Option("--k", "-k", min=1, max=100, help="Also report recall at K.")]
 Budget = Annotated[
@@ -42,11 +44,19 @@ Out = Annotated[
 ]
 RunFile = Annotated[
     Path | None,
-    typer.Option("--run-file", metavar="FILE", help="Write {id, retrieved, answer, …} a question."),
+    typer.Option(
+        "--run-file",
+        metavar="FILE",
+        help="Write a line {id, retrieved, answer, …} for each question.",
+    ),
 ]
 CompareTo = Annotated[
     Path | None,
-    typer.Option("--compare", metavar="FILE", help="An earlier summary.json; 1 if it got worse."),
+    typer.Option(
+        "--compare",
+        metavar="FILE",
+        help="An earlier summary.json; exit code 1 if a metric got worse.",
+    ),
 ]
 Make = Annotated[
     int | None,
@@ -168,7 +178,7 @@ def _make(context: Context, file: Path | None, wanted: int) -> None:
         async with aclosing(draft_questions(pipeline, wanted)) as drafts:
             async for draft in drafts:
                 if draft is None:
-                    say("a passage gave nothing usable")
+                    say("no usable question from a passage")
                     continue
                 line = json.dumps(draft.to_json(), ensure_ascii=False)
                 if file is None:

@@ -30,7 +30,7 @@ def ingest(
     paths: Paths,
     password: Password = None,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Forget documents whose file is gone from PATH.")
+        bool, typer.Option("--prune", help="Remove documents whose file is gone from PATH.")
     ] = False,
     retry: Annotated[
         bool, typer.Option("--retry", help="Try again files that failed and did not change.")
@@ -49,7 +49,7 @@ def ingest(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the index in step with your files: new, changed and moved ones; the rest costs nothing.
+    """Bring the index up to date with your files: new, changed and moved ones are read.
 
     Safe to stop and to run again: a document is in the index wholly or not at all. Exit code 3 says
     that some files are not in the index; the others are.

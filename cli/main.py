@@ -37,20 +37,20 @@ The options below may stand anywhere on the line."""
 
 # Name, function, and one line for `rag --help` (the whole text is the function's docstring).
 COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
-    "ingest": (ingest.ingest, "Take in PDFs, or bring the index up to date with them."),
+    "ingest": (ingest.ingest, "Read PDFs into the index, or bring it up to date with them."),
     "ask": (ask.ask, "Answer a question, with the pages it rests on."),
     "chat": (chat.chat, "Talk with the documents."),
     "search": (ask.search, "Show the passages that a question finds."),
     "list": (documents.list_documents, "List the documents, or the files that failed."),
     "show": (show.show, "Show how a document was read, or one of its pages."),
-    "remove": (documents.remove, "Take documents out of the index."),
+    "remove": (documents.remove, "Remove documents from the index."),
     "stats": (collections.stats, "Count what the collection holds."),
     "collections": (collections.collections, "List the collections."),
     "models": (models.models, "List the models, and which are in use."),
     "config": (config.config, "Show the settings, and where each came from."),
     "doctor": (doctor.doctor, "Look for what is missing or broken, and repair it."),
-    "watch": (upkeep.watch, "Keep the index in step with folders."),
-    "tag": (upkeep.tag, "Name the present state, to ask it later."),
+    "watch": (upkeep.watch, "Keep the index up to date with folders."),
+    "tag": (upkeep.tag, "Name the present state, to come back to it."),
     "backup": (upkeep.backup, "Write the collection to one file."),
     "restore": (upkeep.restore, "Bring a collection back from its backup."),
     "reembed": (upkeep.reembed, "Change the embedding model."),
@@ -83,7 +83,7 @@ def create_cli(*, runtime_factory: RuntimeFactory = default_runtime) -> typer.Ty
             str | None,
             typer.Option("--embedding-model", metavar="NAME", help="Model that finds passages."),
         ] = None,
-        verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell more.")] = False,
+        verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show more detail.")] = False,
         debug: Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")] = False,
         version: Annotated[  # noqa: ARG001 - its callback ends the program
             bool,

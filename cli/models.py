@@ -27,7 +27,8 @@ class Action(StrEnum):
 def models(
     ctx: typer.Context,
     action: Annotated[
-        Action | None, typer.Argument(help="get a model of the hub, add a GGUF file.")
+        Action | None,
+        typer.Argument(help="get: download a model from the hub. add: convert a GGUF file."),
     ] = None,
     name: Annotated[str | None, typer.Argument(help="A hub id, as owner/name; or a file.")] = None,
     as_json: AsJson = False,

@@ -113,7 +113,7 @@ Until = Annotated[
 ]
 AsOf = Annotated[
     str | None,
-    typer.Option("--as-of", metavar="TAG", help="Look at the collection as it was at rag tag TAG."),
+    typer.Option("--as-of", metavar="TAG", help="Use the collection as it was when TAG was set."),
 ]
 Local = Annotated[
     bool,

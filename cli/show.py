@@ -72,7 +72,7 @@ async def _drawn(
 
     boxes = quote_boxes(page, quote) if quote else ()
     if quote and not boxes:
-        say(f"hint: these words do not stand on page {page.number}; nothing is marked")
+        say(f"hint: these words are not on page {page.number}; nothing is marked")
     memory = pipeline.settings.extraction.memory_mb
     return await render_page_contained(
         document.path, page.number, boxes, password=password, memory_mb=memory

@@ -25,9 +25,9 @@ def watch(
     folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="What to watch.")],
     as_json: AsJson = False,
 ) -> None:
-    """Keep the index in step with folders until Ctrl-C: what arrives or changes goes in.
+    """Keep the index up to date with folders until Ctrl-C: new and changed files are read.
 
-    A deleted file goes out of the index, unless its whole folder is empty (an unmounted disk).
+    A deleted file is removed from the index, unless its whole folder is empty (an unmounted disk).
     """
     context: Context = ctx.obj
 
@@ -74,7 +74,7 @@ def tag(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Letters, digits, '.', '_', '-'.")
     ] = None,
-    delete: Annotated[bool, typer.Option("--delete", help="Forget the tag NAME.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the tag NAME.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Name the present state of the collection, for --as-of; without NAME list the tags.
@@ -96,7 +96,11 @@ def tag(
     if as_json:
         print_json({"tags": tags})
     elif name is not None:
-        say(f"forgot {name}" if delete else f"tagged as {name}: --as-of {name} goes back to it")
+        say(
+            f"deleted the tag {name}"
+            if delete
+            else f"tagged as {name}: --as-of {name} goes back to it"
+        )
     elif tags:
         for known in tags:
             typer.echo(known)
@@ -120,7 +124,7 @@ def restore(
     ctx: typer.Context,
     file: File,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Over the collection that is there.")
+        bool, typer.Option("--replace", help="Replace the collection of that name.")
     ] = False,
 ) -> None:
     """Bring a collection back from its backup; --collection gives it another name."""

@@ -256,7 +256,8 @@ def _require_kept(event: Thought, written: str) -> None:
     nothing can be taken back here."""
     if event.restart and written:
         raise EngineError(
-            "the model sent its thoughts as an answer", hint="Ask again: now that is known of it."
+            "the model sent its thoughts as an answer",
+            hint="Ask again: from now on its thoughts are recognised.",
         )
 
 

@@ -112,7 +112,9 @@ class VLLMMLXEngine:
             prompt += self._template.closing(prompt)
         room = self.context_tokens - len(prompt)
         if room < 1:
-            raise PromptTooLong(f"a prompt of {len(prompt)} tokens, for {self.context_tokens}")
+            raise PromptTooLong(
+                f"the prompt has {len(prompt)} tokens, the model takes {self.context_tokens}"
+            )
         limits = TokenLimits(max_tokens, 0 if schema is not None else self.thinking_tokens)
         thoughts = ThoughtFilter(self._template.format, inside=self._template.unclosed(prompt))
         written: list[int] = []

@@ -82,7 +82,7 @@ def _offered(name: str) -> int | None:
         return answer.result(timeout=_REACH_S)
     except RepositoryNotFoundError as error:
         raise ModelNotFound(
-            f"the model hub does not give us {name}: it has no such model, or asks for a login",
+            f"the model hub did not send {name}: it has no such model, or wants a login",
             hint="Check the id; for a gated model, run: hf auth login",
         ) from error
     except (_http_error(), OfflineModeIsEnabled, OSError, TimeoutError):

@@ -56,8 +56,8 @@ def check(folder: Path, name: str) -> None:
         )
     if not any(folder.rglob("*.safetensors")) and (found := pickles(folder)):
         raise ModelLoadFailed(
-            f"{name} has its weights as a pickle ({found[0].name}), which can run any code when it "
-            "is opened, so it is not",
+            f"{name} has its weights as a pickle ({found[0].name}), which is never opened, "
+            "because it could run any code",
             hint="Name a copy with *.safetensors; nearly every model has one.",
         )
 

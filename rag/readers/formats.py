@@ -37,7 +37,8 @@ def sniff(path: Path) -> Format:
         raise DamagedFile(f"{path.name}: the file is empty")
     named = next((format_ for format_ in FORMATS if suffix in format_.suffixes), None)
     if named is None:
-        raise UnsupportedFile(f"{path.name}: files named {suffix or 'without suffix'} are not read")
+        kind = f"of type {suffix}" if suffix else "without a suffix"
+        raise UnsupportedFile(f"{path.name}: files {kind} are not read")
     if named is PDF:
         raise _no_pdf(path, head)
     if not named.fits(head):
