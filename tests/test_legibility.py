@@ -254,3 +254,53 @@ def test_a_scan_that_lies_askew_is_read(tmp_path: Path, turn: float) -> None:
     assert all(ink.shows(word.box) for word in page.words)
     x0, y0, _, y1 = page.words[0].box
     assert not ink.shows((x0 - 40, y0, x0 - 8, y1))
+
+
+def test_the_rules_of_a_table_are_no_writing(tmp_path: Path) -> None:
+    document = written([f"Berth {i} is let for {i * 37} crowns." for i in range(6)], size=9)
+    page = document[0]
+    for i in range(8):
+        page.draw_line((MARGIN + i * 55, 200), (MARGIN + i * 55, 780))
+    for i in range(38):
+        page.draw_line((MARGIN, 200 + i * 15), (MARGIN + 385, 200 + i * 15))
+    assert read(document, tmp_path / "a.pdf", ocr=False).source == "text"
+
+
+def half_a_scan() -> Any:
+    """A heading and a text, and a picture of other lines beneath them."""
+    document = written([f"The boathouse has {i} doors to the quay." for i in range(4, 9)], size=10)
+    page = document[0]
+    page.insert_text((MARGIN, 90), "Register of boathouses", fontsize=20)
+    page.insert_image((MARGIN, 300, MARGIN + 260, 300 + 19.2 * 3), stream=beside(list(LINES)))
+    return document
+
+
+@needs_ocr
+def test_a_text_with_a_picture_of_text_keeps_its_headings_and_stands_once(tmp_path: Path) -> None:
+    page = read(half_a_scan(), tmp_path / "a.pdf")
+    assert page.source == "ocr"
+    headings = [page.text[b.start : b.end] for b in page.blocks if b.kind == "heading"]
+    assert headings == ["Register of boathouses"]
+    for i in range(4, 9):
+        assert said(page).count(f"The boathouse has {i} doors to the quay.") == 1
+    assert all(said(page).count(line) == 1 for line in LINES)
+
+
+@needs_ocr
+def test_a_line_that_ocr_sees_across_a_text_and_a_picture_is_not_told_twice(tmp_path: Path) -> None:
+    document = written([f"Door {i} of the boathouse" for i in range(20)], size=12)
+    side = [f"is painted in colour {i + 40}" for i in range(20)]
+    document[0].insert_image((240, 108, 240 + 260, 108 + 19.2 * 20), stream=beside(side))
+    page = read(document, tmp_path / "a.pdf")
+    assert page.source == "ocr"
+    assert said(page).count("boathouse") == 20
+    assert sum(said(page).count(words) == 1 for words in side) >= 18
+
+
+def beside(lines: list[str]) -> bytes:
+    """A picture of lines 19.2 points apart, the first 12 below the top."""
+    document = pymupdf.open()
+    page = document.new_page(width=260, height=19.2 * len(lines))
+    for i, line in enumerate(lines):
+        page.insert_text((4, 12 + 19.2 * i), line, fontsize=12)
+    return bytes(page.get_pixmap(dpi=200).tobytes("png"))

@@ -65,6 +65,8 @@ def test_lines_that_differ_are_content_at_the_top_and_at_the_bottom(
         lambda n: "Member: Ines Falk, policy QK-77301, insured for 315,000",
         lambda n: f"Rules of the club · page {n} of 6",
         lambda n: f"Case 4:29-cv-118 Document 7 Filed 03/02/29 Page {n} of 6",
+        lambda n: f"Appeal no. 29-118 Date filed: 03/02/2029 Page: {n} of 6",
+        lambda n: f"Vertrag 88-1, Seite {n} von 6, Hafenamt",
         lambda n: f"Received from 0555 0102 14:22 p.{n}",
     ],
 )

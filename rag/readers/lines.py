@@ -21,6 +21,7 @@ class Line:
     size: float  # points
     bold: bool
     spoiled: bool = False  # some of it could not be read
+    guessed: bool = False  # its size is: OCR sees boxes, not fonts
     x0: float = field(init=False)
     y0: float = field(init=False)
     x1: float = field(init=False)
@@ -115,7 +116,7 @@ def set_texts(page: RawPage, texts: Sequence[Text]) -> None:
 def turned(line: Line, dx: float, dy: float) -> Line:
     """The line in the frame where text of this direction runs from left to right."""
     words = [(*_turned(word[:4], dx, dy), word[4]) for word in line.words]
-    return Line(words, line.size, line.bold, spoiled=line.spoiled)
+    return Line(words, line.size, line.bold, spoiled=line.spoiled, guessed=line.guessed)
 
 
 def _turned(box: Box, dx: float, dy: float) -> Box:

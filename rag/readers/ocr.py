@@ -11,6 +11,9 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from rag.config import Extraction
 from rag.readers.base import ExtraTime
 from rag.readers.ink import Ink
@@ -24,9 +27,12 @@ _DPI = 300
 _MAX_PIXELS = 25_000_000  # a page at 300 dpi has 9 million; what is larger is rendered coarser
 _SURE = 0.8  # confidence
 _SKEWED = 0.7  # degrees that no engine minds
+_LOOSE = 0.3  # of a word's height: layers of text lie on their scans only roughly
 _SIZE_OF_HEIGHT = 0.8  # font size of a line of text by the height of its box
 # Which way text runs on a page that must be turned clockwise by so many degrees to be upright.
 _DIRECTIONS = {0: (1.0, 0.0), 90: (0.0, -1.0), 180: (-1.0, 0.0), 270: (0.0, 1.0)}
+
+Boxes = npt.NDArray[np.float64]  # one a row
 
 # (pymupdf page, the page as read without OCR) → the page with what OCR sees, or None.
 Ocr = Callable[[Any, RawPage], RawPage | None]
@@ -111,37 +117,42 @@ def _doubtful(seen: Sequence[SeenLine]) -> bool:
 def _line(seen: SeenLine, picture: Picture, direction: tuple[float, float]) -> Line:
     """In the reading frame, in points."""
     words = [(*picture.to_page(word[:4]), word[4]) for word in seen.words]
-    line = turned(Line(words, 0.0, bold=False), *direction)
+    line = turned(Line(words, 0.0, bold=False, guessed=True), *direction)
     heights = sorted(word[3] - word[1] for word in line.words)
     line.size = round(heights[len(heights) // 2] / _SIZE_OF_HEIGHT * 0.75, 1)
     return line
 
 
 def _merge(read: RawPage, raw: RawPage, seen: Sequence[Line]) -> None:
-    """The lines of the page that could be read, and those seen where none of these stands."""
+    """The lines of the page that could be read, and the words seen where none of theirs stands."""
     kept = [line for line in raw.lines if not line.spoiled]
     asides = [line for line in raw.asides if not line.spoiled]
-    on_page = [raw.to_page(_box(line)) for line in (*kept, *asides)]
-    new = [line for line in seen if not _covered(read.to_page(_box(line)), on_page)]
+    words = [raw.to_page(word[:4]) for line in (*kept, *asides) for word in line.words]
+    new = _beside(seen, np.array(words).reshape(-1, 4), read)
     if read.direction == raw.direction:
         read.lines, read.asides = [*kept, *new], asides
         return
     dx, dy = raw.direction
     upright = [turned(line, dx, -dy) for line in (*kept, *asides)]
-    read.lines, read.asides = list(new), [turned(line, *read.direction) for line in upright]
+    read.lines, read.asides = new, [turned(line, *read.direction) for line in upright]
 
 
-def _covered(box: Box, others: Sequence[Box]) -> bool:
-    """Whether more than half of the box lies under one of the others."""
-    area = max((box[2] - box[0]) * (box[3] - box[1]), 0.01)
-    return any(_shared(box, other) > 0.5 * area for other in others)
+def _beside(seen: Sequence[Line], known: Boxes, page: RawPage) -> list[Line]:
+    """The lines without the words that lie under known ones: OCR runs words of a text, of its
+    neighbour and of a drawing into one line."""
+    pad = _LOOSE * (known[:, 3:] - known[:, 1:2])
+    known = known + pad * np.array([-1.0, -1.0, 1.0, 1.0])
+    found = []
+    for line in seen:
+        words = [word for word in line.words if not _covered(page.to_page(word[:4]), known)]
+        if words:
+            found.append(Line(words, line.size, line.bold, guessed=True))
+    return found
 
 
-def _shared(one: Box, other: Box) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    return max(width, 0.0) * max(height, 0.0)
-
-
-def _box(line: Line) -> Box:
-    return line.x0, line.y0, line.x1, line.y1
+def _covered(box: Box, known: Boxes) -> bool:
+    """Whether more than half of the box lies under the known ones."""
+    widths = np.minimum(known[:, 2], box[2]) - np.maximum(known[:, 0], box[0])
+    heights = np.minimum(known[:, 3], box[3]) - np.maximum(known[:, 1], box[1])
+    shared = float((widths.clip(0) * heights.clip(0)).sum())
+    return shared > 0.5 * max((box[2] - box[0]) * (box[3] - box[1]), 0.01)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from rag.readers.layout_model import Layout, Part, is_doubtful, parts_by_regions
@@ -28,15 +28,13 @@ class PageBuilder:
 
     def build(self, raw: RawPage) -> Page:
         """From the plain text; by OCR what is not in it, by regions where its order is doubtful."""
-        profile: Profile = self.profile
         source: PageSource = raw.unread or "text"
         if (read := self._recognized(raw)) is not None:
-            # Font sizes that OCR guesses from boxes make no headings.
-            raw, profile, source = read, replace(profile, levels={}), "ocr"
-        parts = parts_of(raw, profile)
+            raw, source = read, "ocr"
+        parts = parts_of(raw, self.profile)
         if source == "text" and (regions := self._regions(raw, parts)):
-            parts, source = parts_by_regions(raw.lines, regions, profile), "layout"
-        return write_page(raw, parts, profile, source)
+            parts, source = parts_by_regions(raw.lines, regions, self.profile), "layout"
+        return write_page(raw, parts, self.profile, source)
 
     def _recognized(self, raw: RawPage) -> RawPage | None:
         if self.ocr is None or raw.unread in ("", "damaged"):

@@ -56,8 +56,13 @@ def _begins(row: Row, group: Sequence[Row], right: float, profile: Profile) -> b
 
 def _style(row: Row, profile: Profile) -> tuple[int, int]:
     """What must not change within a paragraph: the heading level, and size in steps of a point."""
-    level = profile.level(row.size, row.bold)
+    level = _level(row, profile)
     return level, round(row.size) if level else 0
+
+
+def _level(row: Row, profile: Profile) -> int:
+    """Of a heading in the row's style; 0 where its style is a guess."""
+    return 0 if row.guessed else profile.level(row.size, row.bold)
 
 
 def _is_item(row: Row) -> bool:
@@ -66,7 +71,7 @@ def _is_item(row: Row) -> bool:
 
 
 def _paragraph(rows: list[Row], profile: Profile) -> Paragraph:
-    level = profile.level(rows[0].size, rows[0].bold)
+    level = _level(rows[0], profile)
     if level and _can_head(rows):
         return Paragraph("heading", rows, level)
     return Paragraph("list" if _is_item(rows[0]) else "text", rows)

@@ -64,6 +64,11 @@ class Row:
         return all(line.bold for line in self.lines)
 
     @property
+    def guessed(self) -> bool:
+        """Whether its size, or a part's, is a guess."""
+        return any(line.guessed for line in self.lines)
+
+    @property
     def text(self) -> str:
         return " ".join(cell.text for cell in self.cells)
 

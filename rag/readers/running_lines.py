@@ -26,14 +26,15 @@ _WORD = (
 )
 _TOTAL = r"(?:\s*(?:of|/|von|de|di|van|av|af|z|ze|из|з|\|)\s*\d{1,5})"
 _NUMBER = re.compile(
-    rf"(?:{_WORD})?\s*[-–—|]?\s*([1-9]\d{{0,3}})\s*[-–—|]?{_TOTAL}?\s*[頁页]?"
+    rf"(?:{_WORD})?\s*[-–—|:#]?\s*([1-9]\d{{0,3}})\s*[-–—|]?{_TOTAL}?\s*[頁页]?"
     r"|(?:page\s*)?[-–—|]?\s*([ivxlc]{1,7}|[IVXLC]{1,7})\s*[-–—|]?",
     re.IGNORECASE,
 )
-# After words: "Lease · page 3 of 9", "Lease | 3"; before them: "3 | Lease".
-_AT_END = re.compile(
-    rf"(.*\S)\s*(?:\b(?:{_WORD})\s*|[|·•]\s*)([1-9]\d{{0,3}}){_TOTAL}?", re.IGNORECASE
+# Beside words: "Lease · page 3 of 9", "Lease Page: 3 of 9 signed", "Lease | 3", "3 | Lease".
+_NAMED = re.compile(
+    rf"(.*)\b(?:{_WORD})\s*[:#]?\s*([1-9]\d{{0,3}}){_TOTAL}?(?![\w-]|[.,/]\d)(.*)", re.IGNORECASE
 )
+_AT_END = re.compile(rf"(.*\S)\s*[|·•]\s*([1-9]\d{{0,3}}){_TOTAL}?", re.IGNORECASE)
 _PREFIXED = re.compile(r"([A-Z]-?)([1-9]\d{0,3})")
 _AT_START = re.compile(r"([1-9]\d{0,3})\s*[|·•]\s*(\S.*)")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
@@ -108,6 +109,8 @@ def _numbered(line: Line) -> tuple[int | None, str]:
     text = line.text
     if match := _NUMBER.fullmatch(text):
         return int(match[1]) if match[1] else _roman(match[2]), ""
+    if match := _NAMED.fullmatch(text):
+        return int(match[2]), " ".join(f"{match[1]} {match[3]}".split())
     if match := _PREFIXED.fullmatch(text) or _AT_END.fullmatch(text):
         return int(match[2]), match[1]
     if match := _AT_START.fullmatch(text):
