@@ -202,7 +202,7 @@ def _format(manifest: Manifest) -> Check:
     gains = tuple(step.gain for step in pending(manifest))
     if not gains:
         return Check("format", "ok", str(manifest.format))
-    hint = f"rag doctor --fix upgrades it, as the next rag ingest would: {'; '.join(gains)}."
+    hint = f"rag doctor --fix, or the next rag ingest, upgrades it: {'; '.join(gains)}."
     return Check("format", "warning", f"{manifest.format}, an earlier one", hint, gains)
 
 

@@ -75,9 +75,9 @@ def config_reference() -> str:
     head = f"""# Settings
 
 {NOTE}
-A setting is taken from the nearest place that names it: a flag of the command, an environment
-variable, `rag.toml` in the current folder (or the file that `RAG_CONFIG` names), the default. A
-name that nobody knows is an error in each of them. `rag config` shows what is in effect, and why.
+A setting is taken from the first of these that names it: a flag of the command, an environment
+variable, `rag.toml` in the current folder (or the file that `RAG_CONFIG` names), the default. An
+unknown name is an error in each of them. `rag config` shows every setting and where it came from.
 
 ```toml
 # rag.toml

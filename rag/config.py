@@ -36,14 +36,14 @@ class Extraction(BaseModel):
 
     timeout_s: float = Field(60.0, gt=0, description="seconds of work for one file's plain text")
     memory_mb: int = Field(
-        2048, ge=256, description="memory for one file in a worker, MiB (kept on Linux)"
+        2048, ge=256, description="memory for one file in a worker, MiB (Linux only)"
     )
     max_pages: int = Field(20_000, ge=1, description="files with more pages are refused")
     max_file_mb: int = Field(512, ge=1, description="larger files are refused, MiB")
     layout: bool = Field(True, description="layout analysis on pages that seem to hold tables")
     ocr: bool = Field(True, description="OCR of what is on a page but not in its text")
     ocr_engine: Literal["auto", "vision", "tesseract", "rapidocr"] = Field(
-        "auto", description="auto: the first of these that is there"
+        "auto", description="auto: Vision, Tesseract or RapidOCR, the first installed"
     )
     ocr_language: str = Field("eng", description="Tesseract's name of the language(s), as eng+deu")
 
@@ -53,13 +53,17 @@ class Service(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    host: str = Field("127.0.0.1", description="address to listen on; others demand api_keys")
+    host: str = Field(
+        "127.0.0.1", description="address to listen on; any but loopback needs api_key"
+    )
     port: int = Field(8000, ge=0, le=65535, description="0 takes a free one")
-    allow_anyone: bool = Field(False, description="no key on an address other than loopback")
+    allow_anyone: bool = Field(False, description="no key, even on an address that others reach")
     allowed_hosts: tuple[str, ...] = Field((), description="further names in the Host header")
     max_upload_mb: int = Field(512, ge=1, description="one upload's limit, MiB")
-    requests_per_minute: int = Field(600, ge=1, description="of one client; more get 429")
-    shutdown_s: float = Field(10.0, ge=0, description="answers may go on this long at shutdown")
+    requests_per_minute: int = Field(600, ge=1, description="requests of one client; more get 429")
+    shutdown_s: float = Field(
+        10.0, ge=0, description="seconds that running answers may take at shutdown"
+    )
     models: tuple[str, ...] = Field((), description="further chat models that clients may load")
     sessions_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL; default: SQLite in home"
@@ -84,12 +88,12 @@ class Settings(BaseSettings):
     collection: str = Field(
         "default",
         pattern=COLLECTION_NAME,
-        description="documents that are searched together, by name",
+        description="name of a set of documents that are searched together",
     )
 
     embedding_model: str = Field("all-MiniLM-L6-v2", description="bundled name, hub id or folder")
     embedding_dimensions: int | None = Field(
-        None, ge=1, description="keep this many (Matryoshka models); default: all"
+        None, ge=1, description="dimensions to keep (Matryoshka models); default: all"
     )
     embedding_backend: Literal["auto", "mlx", "onnx"] = Field(
         "auto", description="auto: ONNX Runtime for BERT models on a CPU, else MLX"
@@ -97,17 +101,17 @@ class Settings(BaseSettings):
     chat_model: str = Field("auto", description="auto, bundled name, hub id or folder")
     engine_url: str | None = Field(None, description="an OpenAI-compatible server's base URL")
     engine_api_key: SecretStr | None = Field(
-        None, description="the key for engine_url, if it wants one"
+        None, description="the key for engine_url, if it needs one"
     )
 
     reranker: str | None = Field(
         None, description="a cross-encoder that also ranks: hub id or folder"
     )
     profile: Literal["none", "filings"] = Field(
-        "none", description="vocabulary of a trade for searches; filings: ratios and statements"
+        "none", description="glossary of a trade; filings: ratios and statements of companies"
     )
     glossary: dict[str, str] = Field(
-        {}, description="what questions say (a phrase or regular expression) → words to search for"
+        {}, description="phrase or regular expression in a question → words to search for, too"
     )
 
     chunk_tokens: int = Field(256, ge=32, description="a chunk's limit, in embedder tokens")
@@ -126,10 +130,10 @@ class Settings(BaseSettings):
     )
     max_tokens: int = Field(512, ge=1, description="an answer's limit, in chat-model tokens")
     thinking: Literal["off", "low", "medium", "high"] = Field(
-        "off", description="how much the model thinks first, where its template leaves the choice"
+        "off", description="how much the model thinks first, if its template has the choice"
     )
     thinking_tokens: int = Field(
-        2048, ge=1, description="a limit for a model's thoughts, beside max_tokens"
+        2048, ge=1, description="limit of a model's thoughts, in addition to max_tokens"
     )
     temperature: float = Field(0.0, ge=0, le=2, description="0 takes the most likely words")
     context_tokens: int | None = Field(None, ge=512, description="prompt budget; default: by model")
@@ -138,7 +142,7 @@ class Settings(BaseSettings):
     workers: int | None = Field(None, ge=1, description="processes for ingest; default: by cores")
 
     prefix_cache_bits: Literal[4, 8] | None = Field(
-        None, description="of numbers in the prefix cache: a half or a quarter of its memory"
+        None, description="8 or 4: the prefix cache takes a half or a quarter of its memory"
     )
     model_memory_mb: int | None = Field(None, ge=1, description="budget of loaded chat models, MiB")
     api_key: SecretStr | None = Field(

@@ -77,9 +77,12 @@ class Search(_In):
 
 
 class Query(Search):
-    session_id: str | None = Field(None, max_length=64, description="goes on with this session")
+    session_id: str | None = Field(None, max_length=64, description="continue this session")
     replaces: int | None = Field(
-        None, ge=1, le=2**63 - 1, description="take back this turn of the session first"
+        None,
+        ge=1,
+        le=2**63 - 1,
+        description="remove this turn of the session first, with all after it",
     )
     model: str | None = Field(None, max_length=200, description="one of GET /models")
     max_tokens: int | None = Field(None, ge=1, le=32_768)
@@ -134,7 +137,7 @@ class CollectionIn(_In):
 
 class ModelIn(_In):
     model: str = Field(min_length=1, max_length=200, examples=["SmolLM2-135M-Instruct"])
-    default: bool = Field(False, description="questions that name no model go to it from now on")
+    default: bool = Field(False, description="from now on it answers questions that name no model")
 
 
 # ── answers ───────────────────────────────────────────────────────────────────────────────────
@@ -188,7 +191,7 @@ class ClaimOut(_Out):
     near: CitationOut | None = Field(
         None, description="what it contradicts, or says in other words; its number is 0"
     )
-    note: str = Field("", description="what a reader is told where it is not cited")
+    note: str = Field("", description="why it is not cited, in words for the reader")
 
 
 class AnswerOut(_Out):

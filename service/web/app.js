@@ -46,7 +46,7 @@ on("documents-add", "click", () => $("files").click());
 on("attach", "click", () => $("files").click());
 on("files", "change", () => { upload($("files").files); $("files").value = ""; });
 on("new-collection", "click", async () => {
-  const name = await prompt({ title: "New collection", text: "Letters, digits, dots and dashes.", label: "Name", ok: "Make it" });
+  const name = await prompt({ title: "New collection", text: "Letters, digits, dots and dashes.", label: "Name", ok: "Create" });
   if (!name) return;
   try { await send("/collections", withBody("POST", { name })); } catch (error) { return failed(error); }
   await setCollection(name);

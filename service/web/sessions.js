@@ -20,7 +20,7 @@ export async function listSessions() {
     if (when !== group) items.push(el("li", { class: "group" }, (group = when)));
     items.push(sessionItem(session));
   }
-  if (!items.length) items.push(el("li", { class: "none" }, query ? "No conversation holds these words." : "Conversations will be listed here."));
+  if (!items.length) items.push(el("li", { class: "none" }, query ? "No conversation has these words." : "Conversations will be listed here."));
   $("sessions").replaceChildren(...items);
 }
 
