@@ -212,6 +212,32 @@ async def test_a_quoted_phrase_must_stand_as_quoted(store: StoreWriter) -> None:
     assert hits[:2] == quoted
 
 
+async def test_a_page_that_is_asked_for_comes_first_and_the_others_behind_it(
+    store: StoreWriter,
+) -> None:
+    hits = await search(store, "Who pays on page 2?")
+    assert [hit.chunk.first_page for hit in hits] == [2, 2, 1, 1]
+    last = await search(store, "When was the orchard planted, on the last page?")
+    assert [hit.chunk.first_page for hit in last] == [2, 2, 1, 1]
+    nowhere = await search(store, "Who pays the harbour master on page 40?")
+    assert nowhere[0].chunk.text == "Ships pay the harbour master."
+
+
+async def test_a_part_is_found_by_its_label(tmp_path: Path) -> None:
+    embedder = FakeEmbedder()
+    store = await StoreWriter.create(tmp_path / "c", embedder.id, embedder.dimensions, "fake")
+    texts = ["3.1 Rates are high and prices low.", "3.2 Nothing is said.", "Fig. 3 shows prices."]
+    texts += [f"Prices and rates of the year {year} in a figure." for year in range(2000, 2012)]
+    vectors = await embedder.embed_documents([f"report\n{text}" for text in texts])
+    await store.commit([addition("report", texts, list(vectors))])
+    await store.optimize()
+    section = await search(store, "Which prices and rates are in section 3.2?")
+    figure = await search(store, "Which prices and rates of the year are in figure 3?")
+    store.close()
+    assert "3.2 Nothing is said." in [hit.chunk.text for hit in section[:2]]
+    assert "Fig. 3 shows prices." in [hit.chunk.text for hit in figure[:2]]
+
+
 async def test_a_misspelt_word_still_finds(store: StoreWriter) -> None:
     hits = await search(store, "orchrad")
     assert {hit.document.title for hit in hits if "corrected" in hit.ranks} == {"orchard"}

@@ -30,6 +30,8 @@ def _weights() -> Mapping[str, float]:
             "dense_glossary": 0.5,
             "full_text_glossary": 1.0,
             "phrases": 1.0,
+            "labelled": 1.0,
+            "located": 0.5,
             "corrected": 0.25,
         }
     )
@@ -51,6 +53,7 @@ class RetrievalPlan:
     rerank: int = 30
     distinct_pages: bool = True
     cover_named: bool = True
+    named_pages: bool = True
     glossary: Mapping[str, str] = field(default_factory=lambda: NONE)
 
     @classmethod

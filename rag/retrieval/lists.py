@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -17,6 +17,7 @@ class Query:
 
     `glossary` holds what the glossary adds (vector of question and additions, terms of these),
     `phrases` the terms of each quoted phrase, `unseen` terms that the full-text list does not show.
+    `places` are pages that the question names, `labels` the terms of each numbered part.
     """
 
     vector: Vectors
@@ -26,6 +27,8 @@ class Query:
     glossary: tuple[Vectors, tuple[str, ...]] | None = None
     phrases: tuple[tuple[str, ...], ...] = ()
     unseen: tuple[str, ...] = ()
+    places: tuple[Filter, ...] = ()
+    labels: tuple[tuple[str, ...], ...] = ()
 
 
 RankedList = Callable[[Searcher, Query, int], Awaitable[list[Found]]]
@@ -64,11 +67,33 @@ async def full_text_glossary(searcher: Searcher, query: Query, limit: int) -> li
 
 async def phrases(searcher: Searcher, query: Query, limit: int) -> list[Found]:
     """Passages that hold a quoted phrase as it stands."""
-    found: dict[int, Found] = {}
-    for phrase in query.phrases:
-        for item in await searcher.phrase(phrase, limit, query.where):
-            found.setdefault(item.ref.row, item)
-    return sorted(found.values(), key=lambda item: -item.score)[:limit]
+    return await _with_phrases(searcher, query.phrases, query.where, limit)
+
+
+async def labelled(searcher: Searcher, query: Query, limit: int) -> list[Found]:
+    """Passages that hold the label of a part that the question names."""
+    return await _with_phrases(searcher, query.labels, query.named or query.where, limit)
+
+
+async def located(searcher: Searcher, query: Query, limit: int) -> list[Found]:
+    """The nearest passages of the pages that the question names."""
+    run = (searcher.dense(query.vector, limit, where) for where in query.places)
+    return _best([item for items in await asyncio.gather(*run) for item in items], limit)
+
+
+async def _with_phrases(
+    searcher: Searcher, wanted: Sequence[tuple[str, ...]], where: Filter, limit: int
+) -> list[Found]:
+    run = (searcher.phrase(phrase, limit, where) for phrase in wanted)
+    return _best([item for items in await asyncio.gather(*run) for item in items], limit)
+
+
+def _best(found: Iterable[Found], limit: int) -> list[Found]:
+    """Each chunk once, with its best score."""
+    kept: dict[int, Found] = {}
+    for item in sorted(found, key=lambda item: -item.score):
+        kept.setdefault(item.ref.row, item)
+    return list(kept.values())[:limit]
 
 
 async def corrected(searcher: Searcher, query: Query, limit: int) -> list[Found]:
@@ -96,6 +121,8 @@ LISTS: Mapping[str, RankedList] = MappingProxyType(
             dense_glossary,
             full_text_glossary,
             phrases,
+            labelled,
+            located,
             corrected,
         )
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from rag.store import ChunkRef
+from rag.store import ChunkRef, Filter
 
 
 def distinct_pages_first(
@@ -20,6 +20,21 @@ def distinct_pages_first(
         (rest if page in seen else first).append((ref, score))
         seen.add(page)
     return first + rest
+
+
+def named_pages_first(
+    ranked: Sequence[tuple[ChunkRef, float]], places: Sequence[Filter]
+) -> list[tuple[ChunkRef, float]]:
+    """What stands on the pages that a question names, in order, then the rest in order."""
+    on = [item for item in ranked if any(_stands_on(item[0], place) for place in places)]
+    rest = [item for item in ranked if not any(_stands_on(item[0], place) for place in places)]
+    return on + rest
+
+
+def _stands_on(ref: ChunkRef, place: Filter) -> bool:
+    pages, documents = place.pages, place.document_ids
+    inside = pages is None or pages.first <= ref.first_page <= pages.last
+    return inside and (documents is None or ref.document_id in documents)
 
 
 def cover_documents(

@@ -12,12 +12,14 @@ from typing import Self
 from weakref import WeakKeyDictionary
 
 from rag.embedders.base import Embedder, Vectors
+from rag.options import PageRange
 from rag.rerankers.base import Reranker, reranked
 from rag.retrieval.fusion import Gains, RetrievalPlan, fuse, gains
 from rag.retrieval.lists import LISTS, Query
+from rag.retrieval.locations import Locations, locations_in
 from rag.retrieval.named_documents import Titles
 from rag.retrieval.query_expansion import expansion
-from rag.retrieval.rank_rules import cover_documents, distinct_pages_first
+from rag.retrieval.rank_rules import cover_documents, distinct_pages_first, named_pages_first
 from rag.store import ChunkRef, Filter, Found, Searcher, Snapshot, Store
 from rag.terms import indexed_terms, query_terms
 from rag.types import Document, Hit, StoredChunk
@@ -25,6 +27,8 @@ from rag.types import Document, Hit, StoredChunk
 _QUOTED = re.compile(r'"([^"]{3,})"|“([^”]{3,})”|„([^“]{3,})“|«([^»]{3,})»')
 # A question's terms are stemmed for each of the languages that most of the documents are in.
 _LANGUAGES = 3
+# A question that names a page means that of one document, or of a few that it compares.
+_DOCUMENTS = 3
 # A misspelt word among many does no harm: the others find the passage.
 _DOUBTFUL = 0.25
 # A commit in mid-search may take away what was found: then once more, on the new documents.
@@ -123,6 +127,8 @@ def _ordered(
     ordered = fuse(lists, added)
     if plan.distinct_pages:
         ordered = distinct_pages_first(ordered)
+    if plan.named_pages and query.places:
+        ordered = named_pages_first(ordered, query.places)
     if plan.cover_named and query.named and query.named.document_ids:
         ordered = cover_documents(ordered, query.named.document_ids, k)
     return ordered, added
@@ -148,6 +154,7 @@ async def _rerank(
 def _query(searched: SearchText, snapshot: Snapshot, where: Filter) -> Query:
     text, library = searched.text, _Library.of(snapshot)
     titles, languages = library.titles, library.languages
+    places = locations_in(text)
     named = (titles if where.document_ids is None else titles.within(where.document_ids)).named_in(
         text
     )
@@ -163,7 +170,25 @@ def _query(searched: SearchText, snapshot: Snapshot, where: Filter) -> Query:
             else (searched.with_added, _terms(searched.added, languages))
         ),
         phrases=tuple(tuple(indexed_terms(phrase, languages[0])) for phrase in quoted),
+        places=_places(places, snapshot, named or where.document_ids, where),
+        labels=tuple(tuple(indexed_terms(label, languages[0])) for label in places.labels),
     )
+
+
+def _places(
+    found: Locations, snapshot: Snapshot, ids: Sequence[str] | None, where: Filter
+) -> tuple[Filter, ...]:
+    """The pages that a question names, where it is clear of which documents: of hundreds that have
+    a page 12, it means none in particular."""
+    wanted = tuple(snapshot.by_id) if ids is None else tuple(ids)
+    if where.pages is not None or not 0 < len(wanted) <= _DOCUMENTS:
+        return ()
+    places = [Filter(wanted, pages) for pages in found.pages]
+    if found.last_page:
+        for id_ in wanted:
+            last = snapshot.by_id[id_].pages
+            places.append(Filter((id_,), PageRange(last, last)))
+    return tuple(places)
 
 
 @dataclass(frozen=True, slots=True)
