@@ -133,7 +133,7 @@ def _measure(
         try:
             missing = await require_documents(pipeline, questions)
             if missing:
-                say(f"not in the index, counted as not found: {one_line(', '.join(missing), 300)}")
+                say(f"not in the index, so not counted: {one_line(', '.join(missing), 300)}")
             run = run_questions(pipeline, questions, scoring, answers=answers, parallel=parallel)
             records = await _collect(run, len(questions), files)
             about = setup(pipeline, scoring)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from cli.main import create_cli
 from rag.config import Settings
 from rag.errors import DocumentNotFound, InvalidQuestionSet
-from rag.evaluation.compare import compare
+from rag.evaluation.compare import compare, mcnemar
 from rag.evaluation.draft import draft_questions, parse_reply
 from rag.evaluation.questions import Question, parse_questions, read_questions
 from rag.evaluation.records import Record, RetrievedPassage
@@ -129,6 +129,35 @@ def test_a_real_regression_is_told_and_noise_is_not() -> None:
     metrics = {difference.metric for difference in compare(earlier, worse).regressions}
     assert {"page_recall@1", "mrr@10"} <= metrics
     assert "document_recall@1" not in metrics
+
+
+def test_questions_about_absent_documents_are_counted_apart() -> None:
+    questions = parse(
+        LINE, {**LINE, "id": "2", "doc": "gone.pdf"}, {**LINE, "id": "3", "answerable": False}
+    )
+    records = [record("1", [2]), record("2", [9]), record("3", [2])]
+    scored = [
+        replace(r, metrics=score(q, r, Scoring())) for q, r in zip(questions, records, strict=True)
+    ]
+    found = summarise(questions, scored, missing=["gone.pdf"])
+    assert (found.questions, found.answerable, found.absent) == (3, 2, 1)
+    assert found.groups["all"]["page_recall@1"].value == 1
+    assert found.groups["all"]["page_recall@1"].n == 1
+    assert "2" not in found.scores
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "p"),
+    [
+        ([1, 1, 0], [1, 1, 0], 1.0),
+        ([1] * 5, [0] * 5, 2 / 2**5),  # all five turned one way
+        ([1] * 6 + [0] * 2, [0] * 6 + [1] * 2, 2 * (1 + 8 + 28) / 2**8),
+        ([1, 0], [0, 1], 1.0),
+        ([0.5, 1], [1, 1], None),
+    ],
+)
+def test_mcnemar(base: list[float], new: list[float], p: float | None) -> None:
+    assert mcnemar(base, new) == (None if p is None else pytest.approx(p))
 
 
 def test_questions_of_only_one_run_are_counted_not_compared() -> None:

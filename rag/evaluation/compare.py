@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,13 +18,15 @@ Scores = Mapping[str, Mapping[str, float]]
 class Difference:
     """new − base of one metric, over the questions that both runs scored.
 
-    A regression lies beyond the interval: all of the interval is below zero.
+    A regression lies beyond the interval: all of the interval is below zero. `p` is McNemar's, None
+    where the metric is not 0 or 1 for each question.
     """
 
     metric: str
     base: float
     new: float
     change: Interval
+    p: float | None = None
 
     @property
     def regression(self) -> bool:
@@ -79,4 +82,16 @@ def _difference(
     change = paired_difference([clusters[id_] for id_ in scored], old, new)
     if change is None:
         return None
-    return Difference(metric, sum(old) / len(old), sum(new) / len(new), change)
+    return Difference(metric, sum(old) / len(old), sum(new) / len(new), change, mcnemar(old, new))
+
+
+def mcnemar(base: Sequence[float], new: Sequence[float]) -> float | None:
+    """How likely it is that so many questions go one way rather than the other by chance: the exact
+    test of McNemar (1947), two-sided. None where a score is neither 0 nor 1."""
+    if any(score not in (0, 1) for score in (*base, *new)):
+        return None
+    lost = sum(a > b for a, b in zip(base, new, strict=True))
+    won = sum(a < b for a, b in zip(base, new, strict=True))
+    fewer, turned = min(lost, won), lost + won
+    tail = sum(math.comb(turned, k) for k in range(fewer + 1))
+    return min(1.0, tail / 2 ** (turned - 1)) if turned else 1.0

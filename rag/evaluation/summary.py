@@ -39,11 +39,13 @@ class Latency:
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """A run's figures. `groups` maps "all" and, where the set marks them, "in_text" (questions
-    whose answer stands in plain text) to metrics by name; `scores` maps each question's id to its
-    own metrics, which a later comparison pairs up."""
+    whose answer stands in plain text) to metrics by name. `absent` counts answerable questions of
+    which no document is in the index: retrieval cannot find them, so no group has them. `scores`
+    maps each question's id to its own metrics, which a later comparison pairs up."""
 
     questions: int
     answerable: int
+    absent: int
     groups: Mapping[str, Mapping[str, Interval]]
     refusal: Mapping[str, Interval]
     answerability: Answerability | None
@@ -96,19 +98,26 @@ def summarise(
     which an answer is refused."""
     by_id = {record.id: record for record in records}
     pairs = [(q, by_id[q.id]) for q in questions if q.id in by_id]
+    there = [pair for pair in pairs if not _is_absent(pair[0], missing)]
     return RunSummary(
         questions=len(pairs),
         answerable=sum(question.answerable for question, _ in pairs),
-        groups=_groups(pairs),
-        refusal=_refusal(pairs),
-        answerability=_answerability(pairs, threshold),
+        absent=len(pairs) - len(there),
+        groups=_groups(there),
+        refusal=_refusal(there),
+        answerability=_answerability(there, threshold),
         latency_ms=_latency([record for _, record in pairs]),
         errors=sum(record.error is not None for _, record in pairs),
         clusters={question.id: question.cluster for question, _ in pairs},
-        scores={record.id: dict(record.metrics) for _, record in pairs},
+        scores={record.id: dict(record.metrics) for _, record in there},
         missing_documents=tuple(missing),
         setup=setup or {},
     )
+
+
+def _is_absent(question: Question, missing: Sequence[str]) -> bool:
+    gold = question.gold_documents
+    return question.answerable and bool(gold) and gold <= set(missing)
 
 
 Pairs = Sequence[tuple[Question, Record]]
