@@ -12,27 +12,35 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
+from rag.common_words import STOP_WORDS as STOP_WORDS
+from rag.common_words import stop_words
+
 # ISO 639-1 codes that Snowball has a stemmer for, with its name of the language.
 _STEMMERS: Final = {
-    "ar": "arabic", "da": "danish", "de": "german", "en": "english", "es": "spanish",
-    "fi": "finnish", "fr": "french", "hu": "hungarian", "it": "italian", "nl": "dutch",
-    "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sv": "swedish",
+    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek",
+    "en": "english", "es": "spanish", "eu": "basque", "fi": "finnish", "fr": "french",
+    "ga": "irish", "hi": "hindi", "hu": "hungarian", "hy": "armenian", "id": "indonesian",
+    "it": "italian", "lt": "lithuanian", "ne": "nepali", "nl": "dutch", "no": "norwegian",
+    "pt": "portuguese", "ro": "romanian", "ru": "russian", "sv": "swedish", "ta": "tamil",
     "tr": "turkish",
 }  # fmt: skip
+# Their stemmers want the marks that `fold` takes away, as in й. Where people often leave accents
+# out, in the Latin script, a word is folded before it is stemmed, so that both spellings meet.
+_STEMMED_WITH_MARKS: Final = frozenset({"ar", "el", "hi", "hy", "ne", "ru", "ta"})
 
 _NUMBER_COMMAS = re.compile(r"(?<=\d),(?=\d{3}\b)")
-_WORD = re.compile(r"[^\W_]+(?:[.'’](?=[^\W_])[^\W_]+)*")
+# Letters and digits with their marks. Python counts no vowel sign of India as part of a word: whole
+# blocks but for their full stops.
+_MARKS = r"\u0300-\u036f\u064b-\u065f\u0900-\u0963\u0966-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece"
+_LETTER = rf"(?:[^\W_]|[{_MARKS}])"
+_WORD = re.compile(rf"{_LETTER}+(?:[.'’](?={_LETTER}){_LETTER}+)*")
 _COMPOUND_PART = re.compile(r"\d+(?:\.\d+)*|[^\W\d_]+")
-# Scripts written without spaces: Han, Hiragana, Katakana, Thai.
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-
-# Words so common that they only cost time in a question. Passages keep theirs, for phrases.
-STOP_WORDS: Final = frozenset(
-    "a an and are as at be been but by can could did do does for from had has have how i if in into"
-    " is it its me my of on or our shall should so than that the their them then there these they"
-    " this those to was we were what when where which who whom whose why will with would you"
-    " your".split()
-)
+# Scripts written without spaces: Thai, Lao, Hiragana, Katakana, Han.
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+# What is read as one sign in them: a letter with the vowels and tones around it.
+_BEFORE = r"\u0e40-\u0e44\u0ec0-\u0ec4"
+_AFTER = r"\u0e30-\u0e3a\u0e45-\u0e4e\u0eb0-\u0ebc\u0ec8-\u0ece"
+_SIGN = re.compile(rf"[{_BEFORE}]?.[{_AFTER}]*")
 
 
 @lru_cache
@@ -51,9 +59,10 @@ def indexed_terms(text: str, language: str) -> list[str]:
 
 def query_terms(text: str, language: str = "") -> list[str]:
     """The terms of a question without stop words (with them, if nothing else is left)."""
-    folded = [(word, term) for word, term in _pairs(text, language)]
-    kept = [term for word, term in folded if word not in STOP_WORDS]
-    return kept or [term for _, term in folded]
+    pairs = list(_pairs(text, language))
+    stop = stop_words(language)
+    kept = [term for word, term in pairs if word not in stop]
+    return kept or [term for _, term in pairs]
 
 
 def _terms(text: str, language: str) -> Iterator[str]:
@@ -61,8 +70,9 @@ def _terms(text: str, language: str) -> Iterator[str]:
 
 
 def _pairs(text: str, language: str) -> Iterator[tuple[str, str]]:
-    """(folded word, its stem); a compound such as FY2018 also gives its parts."""
-    for match in _WORD.finditer(_NUMBER_COMMAS.sub("", fold(text))):
+    """(word as stop words are written, its stem); a compound such as FY2018 also gives its
+    parts."""
+    for match in _WORD.finditer(_NUMBER_COMMAS.sub("", _lowered(text))):
         yield from _of_word(match.group(), language or "en")
 
 
@@ -70,10 +80,15 @@ def _pairs(text: str, language: str) -> Iterator[tuple[str, str]]:
 def _of_word(word: str, language: str) -> tuple[tuple[str, str], ...]:
     word = word.removesuffix("'s").removesuffix("’s")
     if _UNSPACED.search(word):
-        return tuple((gram, gram) for gram in _bigrams(word))
-    stem, parts = _stemmer(language), _COMPOUND_PART.findall(word)
+        return tuple((gram, gram) for gram in _grams(word))
+    if language in _STEMMED_WITH_MARKS and not word.isascii():
+        stemmed = fold(_stemmer(language)(word))
+        return ((word, stemmed),) if stemmed else ()
+    stem, bare = _stemmer(language), fold(word)
+    parts = _COMPOUND_PART.findall(bare)
     several = [part for part in parts if len(part) > 1] if len(parts) > 1 else []
-    return tuple((part, stem(part)) for part in (word, *several))
+    whole = ((word, stem(bare)),) if bare else ()
+    return (*whole, *((part, stem(part)) for part in several))
 
 
 def fold(text: str) -> str:
@@ -85,10 +100,23 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", bare)
 
 
-def _bigrams(word: str) -> Iterator[str]:
+def _lowered(text: str) -> str:
+    """Lower case with its accents, in one way of writing them."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _grams(word: str) -> Iterator[str]:
+    """Each sign and each pair of signs, in order, of scripts without spaces; then what else there
+    is. Signs alone find what a pair misses: on Chinese page@1 rose by a point."""
     for run in _UNSPACED.findall(word):
-        yield from (run[i : i + 2] for i in range(max(1, len(run) - 1)))
-    yield from _UNSPACED.sub(" ", word).split()
+        signs = _SIGN.findall(run)
+        for i, sign in enumerate(signs):
+            yield sign
+            if i + 1 < len(signs):
+                yield sign + signs[i + 1]
+    yield from fold(_UNSPACED.sub(" ", word)).split()
 
 
 @lru_cache

@@ -225,6 +225,9 @@ def test_languages() -> None:
     )
     assert detect_language("Xyzzy plugh 12 34 foo bar baz qux quux corge grault garply") == ""
     assert detect_language("Hi") == ""
+    assert (
+        detect_language("Nhà hát là một trong những nơi được biết đến với các vở của ông.") == "vi"
+    )
 
 
 def test_a_scan_without_ocr_is_no_text(tmp_path: Path) -> None:
