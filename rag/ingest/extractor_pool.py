@@ -64,7 +64,7 @@ class ExtractorPool:
             worker = self._idle.pop() if self._idle else _Worker(self._setup)
             self._busy.add(worker)
             try:
-                outcome = await self._attempt(worker, path.absolute(), password)
+                outcome = await worker.run(path.absolute(), password)
             except BaseException:
                 await worker.kill()
                 raise
@@ -74,19 +74,6 @@ class ExtractorPool:
         if isinstance(outcome, Failed):
             raise outcome.error(outcome.message)
         return outcome
-
-    async def _attempt(
-        self, worker: _Worker, path: Path, password: str | None
-    ) -> Extracted | Failed:
-        """A file that layout analysis cannot bear is read again without it."""
-        try:
-            return await worker.run(Task(path, password, layout=self._setup.limits.layout))
-        except ExtractionError:
-            if worker.work != "layout":
-                raise
-            await worker.kill()
-            worker.forget()
-            return await worker.run(Task(path, password, layout=False))
 
     async def _keep(self, worker: _Worker, outcome: Extracted | Failed) -> None:
         worn = worker.files >= self._files_per_worker
@@ -117,20 +104,26 @@ class _Worker:
         self._limits = setup.limits
         self._process: WorkerProcess | None = None
         self.files = 0
-        self.work: ExtraWork = ""  # the dearer work that it does just now
+        self._work: ExtraWork = ""  # the dearer work that it does just now
 
-    async def run(self, task: Task) -> Extracted | Failed:
-        """Raises LimitExceeded, or DamagedFile for a file on which the process died."""
-        process = self._process or await self._start()
-        self.files += 1
-        self.work = ""
-        try:
-            await process.send(task)
-            return await self._outcome(process)
-        except TimeoutError:
-            raise _too_long(task.path, self._limits) from None
-        except (EOFError, ConnectionError, asyncio.IncompleteReadError):
-            raise self._obituary(task.path, await process.exit_code()) from None
+    async def run(self, path: Path, password: str | None) -> Extracted | Failed:
+        """A file that layout analysis cannot bear is read again without it. Raises LimitExceeded,
+        or DamagedFile for a file on which the process died."""
+        task = Task(path, password, layout=self._limits.layout)
+        while True:
+            process = self._process or await self._start()
+            self.files += 1
+            try:
+                await process.send(task)
+                return await self._outcome(process)
+            except TimeoutError:
+                error: ExtractionError = _too_long(path, self._limits)
+            except (EOFError, ConnectionError, asyncio.IncompleteReadError):
+                error = self._obituary(path, await process.exit_code())
+            if self._work != "layout":
+                raise error
+            await self._restart()
+            task = Task(path, password, layout=False)
 
     async def _start(self) -> WorkerProcess:
         self._process = process = await WorkerProcess.start(
@@ -147,13 +140,14 @@ class _Worker:
         return process
 
     async def _outcome(self, process: WorkerProcess) -> Extracted | Failed:
+        self._work = ""
         deadline = time.monotonic() + _PATIENCE * self._limits.timeout_s
         while True:
             left = deadline - time.monotonic()
             message = await asyncio.wait_for(process.receive(), left)
             if isinstance(message, MoreTime):
                 deadline += _PATIENCE * message.seconds
-                self.work = message.work
+                self._work = message.work
             elif isinstance(message, Extracted | Failed):
                 return message
 
@@ -170,9 +164,10 @@ class _Worker:
         if self._process is not None:
             await self._process.kill()
 
-    def forget(self) -> None:
+    async def _restart(self) -> None:
         """Makes this a worker that is not started yet."""
-        self._process, self.files, self.work = None, 0, ""
+        await self.kill()
+        self._process, self.files, self._work = None, 0, ""
 
 
 def _too_long(path: Path, limits: Extraction) -> LimitExceeded:
