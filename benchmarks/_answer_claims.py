@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks._answer_quality import Place, Share, holds, words
 from benchmarks._report import show
 from benchmarks.support_threshold import statement
-from rag.answering.answer import pages_of
+from rag.answering.final_answer import pages_of
 from rag.evaluation.metrics import ANSWER_WORDS
 from rag.evaluation.questions import Question
 from rag.pipeline import Pipeline

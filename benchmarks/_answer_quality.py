@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from benchmarks._heard import HeardEngine
 from benchmarks._report import median, show
-from rag.answering.answer import pages_of
+from rag.answering.final_answer import pages_of
 from rag.evaluation.bootstrap import Interval, bootstrap_ratio
 from rag.evaluation.metrics import ANSWER_WORDS, normalised
 from rag.evaluation.questions import Question

@@ -27,7 +27,7 @@ async def show_answer(
     events: AsyncGenerator[AnswerEvent], *, verbose: bool = False, hints: bool = True
 ) -> Answer:
     """Show an answer while it comes; returns it when it is finished."""
-    from rag.events import Delta, Done, MapProgress, Retrieved, Thought
+    from rag.events import Delta, Done, MapProgress, Quoted, Retrieved, Thought
 
     view = _View()
     try:
@@ -35,6 +35,8 @@ async def show_answer(
             async for event in events:
                 if isinstance(event, Retrieved):
                     view.waiting(f"Reading {len(event.hits)} passages …")
+                elif isinstance(event, Quoted):
+                    view.quote(event.text)
                 elif isinstance(event, MapProgress):
                     view.waiting(f"Read {event.pages_done} of {event.pages_total} pages …")
                 elif isinstance(event, Thought):
@@ -72,7 +74,7 @@ class _View:
         from rich.live import Live
 
         self._out, self._err = out(), err()
-        self._text = self._thoughts = ""
+        self._quotes = self._text = self._thoughts = ""
         self._started = time.monotonic()
         self._first: float | None = None
         self._status = self._err.status("Searching …") if self._err.is_terminal else None
@@ -94,8 +96,16 @@ class _View:
         self._thoughts += piece
         self.waiting(f"Thinking … {len(self._thoughts.split())} words")
 
+    def quote(self, text: str) -> None:
+        """What the answer begins with stands there while the model reads and writes."""
+        self._quotes = f"{text}\n\n"
+        self._show()
+
     def write(self, piece: str) -> None:
         self._text += piece
+        self._show()
+
+    def _show(self) -> None:
         if self._first is None:
             self._first = time.monotonic() - self._started
         if not self._out.is_terminal:
@@ -111,12 +121,12 @@ class _View:
         """The last lines, as many as the screen holds: a live area cannot be taller."""
         from rich.text import Text
 
-        lines = Text(clean(self._text)).wrap(self._out, self._out.width)
+        lines = Text(clean(self._quotes + self._text)).wrap(self._out, self._out.width)
         return Text("\n").join(lines[-max(self._out.height - 2, 1) :])
 
     def finish(self, answer: Answer, *, verbose: bool, hints: bool) -> None:
         self._close()
-        self._text = ""
+        self._quotes = self._text = ""
         if verbose and (thoughts := self._thoughts.strip()):
             self._err.print(f"Thoughts:\n{clean(thoughts)}\n", style="dim", markup=False)
         self._out.print(answer_text(answer))
@@ -140,8 +150,8 @@ class _View:
     def stop(self) -> None:
         """Whatever was shown when it broke off stays, with a word that it was not checked."""
         self._close()
-        if self._text and self._shown:
-            self._out.print(clean(self._text))
+        if self._quotes + self._text and self._shown:
+            self._out.print(clean(self._quotes + self._text))
             self._out.print("[stopped, not verified]", style="dim yellow")
 
     def _close(self) -> None:

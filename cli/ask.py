@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.answer import show_answer, show_fields
-from cli.ask_options import Quotes, Schema, Whole, read_schema
+from cli.ask_options import Quotes, QuotesFirst, Schema, Whole, quotes_of, read_schema
 from cli.context import Context
 from cli.edge import Code
 from cli.options import (
@@ -54,6 +54,7 @@ def ask(
     whole: Whole = None,
     schema: Schema = None,
     quotes: Quotes = None,
+    quotes_first: QuotesFirst = False,
     as_of: AsOf = None,
     local: Local = False,
     as_json: AsJson = False,
@@ -64,17 +65,11 @@ def ask(
     """
     context: Context = ctx.obj
     asked, fits = _question(question), read_schema(schema)
+    options = AskOptions(
+        k, max_tokens, temperature, model, whole, fits, quotes_of(quotes, quotes_first)
+    )
 
     async def work(backend: Backend) -> Answer:
-        options = AskOptions(
-            k=k,
-            model=model,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            whole=whole,
-            schema=fits,
-            quotes=quotes,
-        )
         events = backend.ask(
             asked, scope=scope(documents, pages, where, since, until), options=options
         )

@@ -1,4 +1,4 @@
-"""Options of `rag ask` alone: documents read whole, and answers that fit a schema."""
+"""Options of answers: documents read whole, answers that fit a schema, quotes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from rag.options import QuotesMode, quotes_mode
 
 Whole = Annotated[
     bool | None,
@@ -30,9 +32,26 @@ Quotes = Annotated[
     typer.Option(
         "--quotes/--no-quotes",
         help="Answer with the one to three sentences that answer best, each with its page. No"
-        " language model runs.",
+        " language model runs. --no-quotes: the model's words alone. Left out: as the setting"
+        " quotes says.",
     ),
 ]
+QuotesFirst = Annotated[
+    bool,
+    typer.Option(
+        "--quotes-first",
+        help="Begin with these sentences, then what the model says, if all of it is verified.",
+    ),
+]
+
+
+def quotes_of(quotes: bool | None, first: bool) -> QuotesMode | None:
+    """Raises typer.BadParameter where both are given."""
+    if first and quotes is not None:
+        raise typer.BadParameter("--quotes-first goes without --quotes and --no-quotes")
+    if first:
+        return "first"
+    return None if quotes is None else quotes_mode(quotes)
 
 
 def read_schema(file: Path | None) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ import typer
 
 from cli.answer import show_answer
 from cli.ask import scope
+from cli.ask_options import Quotes, QuotesFirst, quotes_of
 from cli.context import Context
 from cli.edge import report
 from cli.options import (
@@ -56,6 +57,8 @@ def chat(
     model: Model = None,
     max_tokens: MaxTokens = None,
     temperature: Temperature = None,
+    quotes: Quotes = None,
+    quotes_first: QuotesFirst = False,
     local: Local = False,
 ) -> None:
     """Talk with the documents: each question is understood in the light of those before it.
@@ -64,12 +67,15 @@ def chat(
     is running, it answers and keeps the conversation, which then stands on its page, too.
     """
     context: Context = ctx.obj
+    mode = quotes_of(quotes, quotes_first)
 
     async def work(backend: Backend) -> None:
         await backend.documents()  # an empty collection says so now, not after the first question
         if backend.url is not None:
             say(f"The service at {backend.url} answers, and keeps this conversation.")
-        options = AskOptions(k=k, max_tokens=max_tokens, temperature=temperature, model=model)
+        options = AskOptions(
+            k=k, max_tokens=max_tokens, temperature=temperature, model=model, quotes=mode
+        )
         chosen = scope(documents, pages, where, since, until)
         talk = Chat(backend, chosen, options, verbose=context.verbose)
         # While the first question is typed, the model is loaded.

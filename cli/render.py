@@ -60,6 +60,7 @@ def answer_text(answer: Answer) -> Text:
     from rich.text import Text
 
     text = Text(marked(answer))
+    text.stylize("italic", 0, answer.quoted)  # the passages' own sentences
     text.highlight_regex(_MARKERS, "bold cyan")
     text.highlight_regex(_NOTES, "dim yellow")
     text.highlight_regex(_CONTRADICTIONS, "bold red")

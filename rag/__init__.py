@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         FileFailed,
         FileIngested,
         IngestEvent,
+        Quoted,
         Retrieved,
         Summary,
     )
@@ -45,6 +46,7 @@ _HOME = {
             "FileFailed",
             "FileIngested",
             "IngestEvent",
+            "Quoted",
             "Retrieved",
             "Summary",
         ),
@@ -72,6 +74,7 @@ __all__ = [
     "IngestEvent",
     "Message",
     "PageRange",
+    "Quoted",
     "RagError",
     "Retrieved",
     "Scope",

@@ -154,7 +154,8 @@ class Collection:
         history: Sequence[Message] = (),
         conversation: Conversation | None = None,
     ) -> AsyncGenerator[AnswerEvent]:
-        """As `ask`, while the model writes: Retrieved, MapProgress… where documents are read whole,
+        """As `ask`, while the model writes: Retrieved, Quoted where the answer begins with the
+        passages' own sentences, MapProgress… where documents are read whole,
         Delta…, Done. Closing it stops the model."""
         return self.pipeline.ask(
             question, history, scope=scope, options=options, conversation=conversation

@@ -41,8 +41,9 @@ class Backend(Protocol):
         options: AskOptions | None = None,
         conversation: Conversation | None = None,
     ) -> AsyncGenerator[AnswerEvent]:
-        """Answer from the documents: Retrieved, then MapProgress… where documents are read whole,
-        then Delta…, then Done. Closing it stops the answer.
+        """Answer from the documents: Retrieved, Quoted where the answer begins with the passages'
+        own sentences, MapProgress… where documents are read whole, Delta…, then Done. Closing it
+        stops the answer.
 
         A `conversation` stands in for `history` and has one turn more afterwards. Raises what
         `search` does, EngineError, ModelError and InvalidSchema.

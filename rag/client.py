@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from rag import errors
 from rag.config import Settings, revealed
-from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved, Thought
+from rag.events import AnswerEvent, Delta, Done, MapProgress, Quoted, Retrieved, Thought
 from rag.options import AskOptions, Scope, metadata_values
 from rag.retrieval.document_lookup import find_documents
-from rag.types import Answer, Document, Hit, Message
+from rag.types import Answer, Citation, Document, Hit, Message
 
 if TYPE_CHECKING:
     import httpx2
@@ -232,6 +232,10 @@ def _event(name: str, data: Mapping[str, Any]) -> AnswerEvent:
     """Raises the error that an `error` event tells of."""
     if name == "retrieved":
         return _retrieved(data)
+    if name == "quoted":
+        return Quoted(
+            data["text"], _adapter(tuple[Citation, ...]).validate_python(data["citations"])
+        )
     if name == "map_progress":
         return MapProgress(**data)
     if name == "thought":
@@ -267,7 +271,7 @@ def _unreachable(url: str, error: Exception) -> errors.EngineUnreachable:
 
 
 @cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)

@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from rag.errors import ConfigError, InvalidQuestion
+from rag.options import QuotesMode
 from rag.terms import phrase_pattern
 
 ENV_PREFIX = "RAG_"
@@ -125,8 +126,10 @@ class Settings(BaseSettings):
         description="what checks answers: auto (words and the bundled model), lexical (words), or "
         "a classifier's hub id or folder",
     )
-    quotes: bool = Field(
-        False, description="answer with the sentences that answer best; no chat model is asked"
+    quotes: QuotesMode = Field(
+        "auto",
+        description="the passages' own sentences. first: they begin the answer; only: they are it;"
+        " off; auto: first where the model is not capable",
     )
     max_tokens: int = Field(512, ge=1, description="an answer's limit, in chat-model tokens")
     thinking: Literal["off", "low", "medium", "high"] = Field(
@@ -156,6 +159,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("quotes", mode="before")
+    @classmethod
+    def _mode(cls, value: object) -> object:
+        told = value.casefold() if isinstance(value, str) else value
+        named = {True: "only", False: "off", "true": "only", "false": "off"}
+        return named.get(told, told) if isinstance(told, bool | str) else value
 
     @field_validator("glossary")
     @classmethod

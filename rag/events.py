@@ -9,7 +9,7 @@ from typing import Literal
 
 from rag.jsonable import UNTOLD
 from rag.options import PageRange
-from rag.types import Answer, Document, Failure, Hit
+from rag.types import Answer, Citation, Document, Failure, Hit
 
 # ── ingest ────────────────────────────────────────────────────────────────────────────────────
 
@@ -118,6 +118,16 @@ class Retrieved:
 
 
 @dataclass(frozen=True, slots=True)
+class Quoted:
+    """The sentences that answer best, with the markers of their citations, before any model writes:
+    the answer will begin with them, unless it becomes a refusal. The deltas go on behind them."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    kind: Literal["quoted"] = "quoted"
+
+
+@dataclass(frozen=True, slots=True)
 class MapProgress:
     """Where documents are read whole: parts and pages read so far, of how many. At the end every
     page has been read."""
@@ -155,4 +165,4 @@ class Done:
     kind: Literal["done"] = "done"
 
 
-AnswerEvent = Retrieved | MapProgress | Thought | Delta | Done
+AnswerEvent = Retrieved | Quoted | MapProgress | Thought | Delta | Done

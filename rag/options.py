@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 LAST_PAGE = 1_000_000  # a higher number is no page
+# What of an answer is the one to three sentences of the passages that answer best. first: it
+# begins with them. only: it is these, and no model is asked. off: nothing. auto: first, where the
+# model was not measured to be capable.
+QuotesMode = Literal["auto", "first", "only", "off"]
+
+
+def quotes_mode(value: QuotesMode | bool | None, default: QuotesMode = "auto") -> QuotesMode:
+    """True stands for "only" and False for "off", as `--quotes` and `--no-quotes` say."""
+    if isinstance(value, bool):
+        return "only" if value else "off"
+    return default if value is None else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +87,8 @@ class AskOptions:
 
     `whole` reads the documents of the scope from the first page to the last; None does so where
     the question asks for it ("summarise …"), and False never. With a JSON `schema` the answer is
-    JSON that fits it, with its citations beside each field. With `quotes` no model is asked: the
-    answer is the one to three sentences of the passages that answer best.
+    JSON that fits it, with its citations beside each field. `quotes` is a QuotesMode; True stands
+    for "only", False for "off".
     """
 
     k: int | None = None
@@ -86,4 +97,4 @@ class AskOptions:
     model: str | None = None
     whole: bool | None = None
     schema: Mapping[str, object] | None = None
-    quotes: bool | None = None
+    quotes: QuotesMode | bool | None = None

@@ -12,6 +12,7 @@ from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
 from rag.embedders.base import Embedder
 from rag.engines.base import Engine
+from rag.engines.capability import Capabilities
 from rag.engines.pool import Engines, OpenEngine
 from rag.models.registry import silent
 from rag.rerankers.cross_encoder import CrossEncoder
@@ -50,6 +51,7 @@ class Runtime:
             self._weights if open_engine is None else _unknown_size,
             budget=None if budget is None else budget << 20,
         )
+        self.capabilities = Capabilities(settings.cache / "capabilities.json")
         if engine is not None:
             self.engines.adopt(engine)
 
@@ -92,6 +94,22 @@ class Runtime:
         """The default chat model, for whoever ends together with this runtime."""
         async with self.lease() as engine:
             return engine
+
+    def expects_capable(self, model: str | None) -> bool | None:
+        """Whether a chat model (None: the default one) was measured to be capable, before anybody
+        waits for it to be loaded; None: it was not measured."""
+        if (engine := self.engines.opened(model)) is not None:
+            return self.capabilities.known(engine)
+        return self.capabilities.expected(self._named(model))
+
+    async def is_capable(self, engine: Engine, model: str | None) -> bool:
+        """Of a leased model, by the name that it was leased by; measured if need be."""
+        if self.capabilities.known(engine) is None:
+            self.notify(f"Measuring what {engine.model} can do (once)")
+        return await self.capabilities.of(engine, self._named(model))
+
+    def _named(self, model: str | None) -> str:
+        return f"{self.settings.engine_url or ''} {model or self.engines.default}"
 
     def tokenizer_file(self, model: str) -> Path:
         """The embedding model's tokenizer.json, by which chunks are measured."""

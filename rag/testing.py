@@ -91,7 +91,7 @@ class FakeEngine:
     script is what a reasoning model writes, whose thoughts go apart (`inside`: the closing tag of
     thoughts that its prompt opens). `calls` holds the messages of each call, `closed` counts the
     answers that nobody heard to their end, and `active` those being given. `delay_s` passes before
-    each piece.
+    each piece. Without a `fingerprint` it counts as capable, and nothing is measured.
     """
 
     def __init__(
@@ -105,8 +105,10 @@ class FakeEngine:
         thoughts: ThoughtFormat = PLAIN,
         inside: str = "",
         thinking_tokens: int = 0,
+        fingerprint: str = "",
     ) -> None:
         self.model = model
+        self.fingerprint = fingerprint
         self.context_tokens = context_tokens
         self.thinking_tokens = thinking_tokens
         self.calls: list[tuple[Message, ...]] = []

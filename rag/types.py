@@ -297,3 +297,4 @@ class Answer:
     refused: bool
     finish: Finish | None
     model: str
+    quoted: int = 0  # its first characters: sentences of the passages, which no model wrote

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from rag.errors import RagError
 from rag.events import AnswerEvent, Done
-from rag.options import Scope, metadata_filters
+from rag.options import AskOptions, QuotesMode, Scope, metadata_filters
 from rag.pipeline import Pipeline
 from rag.types import Answer, Hit
 from rag.verification.notes import Correction, corrections
@@ -25,6 +25,13 @@ _INSTRUCTIONS = (
 )
 _Documents = Annotated[
     list[str] | None, Field(description="names, titles, ids or globs; leave out for all")
+]
+_Quotes = Annotated[
+    QuotesMode | None,
+    Field(
+        description="the documents' own sentences: only (no model is asked), first, off; leave out"
+        " for the user's choice"
+    ),
 ]
 _Collection = Annotated[str | None, Field(description="leave out for the default one")]
 
@@ -124,13 +131,15 @@ class _Tools:
         since: Since = None,
         until: Until = None,
         collection: _Collection = None,
+        quotes: _Quotes = None,
     ) -> Reply:
         """Answer a question from the user's documents, with the pages that the answer rests on.
         The answer is written by a model on the user's machine; each source is verified."""
         with _told():
             pipeline = self._pipeline_of(collection)
             scope = _scope(documents, metadata, since, until)
-            running = self._start(lambda: pipeline.ask(question, scope=scope))
+            options = AskOptions(quotes=quotes)
+            running = self._start(lambda: pipeline.ask(question, scope=scope, options=options))
             try:
                 done = await running.last()
             finally:

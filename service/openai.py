@@ -18,7 +18,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from rag.errors import EngineError, InvalidQuestion, ModelNotFound, RagError
-from rag.events import Delta, Done, Thought
+from rag.events import Delta, Done, Quoted, Thought
+from rag.options import QuotesMode
 from rag.types import Answer, Citation
 from rag.verification.notes import corrections
 from rag.verification.unmarking import Unmarking
@@ -70,6 +71,7 @@ class ChatCompletion(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=32_768)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1, le=32_768)] | None = None
+    quotes: QuotesMode | bool | None = None  # ours, as POST /query has it
 
 
 @router.get("/models", summary="Collections, as models")
@@ -117,6 +119,7 @@ def _query(state: State, body: ChatCompletion) -> Query:
         history=[_turn(message) for message in turns[:-1]],
         max_tokens=body.max_completion_tokens or body.max_tokens,
         temperature=body.temperature,
+        quotes=body.quotes,
     )
 
 
@@ -167,27 +170,32 @@ class _Reply:
     async def chunks(self, running: Running) -> AsyncGenerator[bytes]:
         yield self._chunk({"role": "assistant", "content": ""})
         unmarked = Unmarking()
+        quoted = ""
         try:
             while (event := await running.next()) is not None:
-                if isinstance(event, Delta):
-                    if text := unmarked.feed(event.text):
+                if isinstance(event, Quoted):
+                    quoted = event.text
+                    yield self._chunk({"content": quoted})
+                elif isinstance(event, Delta):  # behind quotes: told once it is verified
+                    if text := "" if quoted else unmarked.feed(event.text):
                         yield self._chunk({"content": text})
                 elif isinstance(event, Thought):
                     _require_kept(event, unmarked.told)
                 elif isinstance(event, Done):
                     if text := unmarked.rest():
                         yield self._chunk({"content": text})
-                    for chunk in self._end(event.answer, unmarked.told):
+                    rest = _behind(event.answer, quoted, unmarked.told)
+                    for chunk in self._end(event.answer, rest, unmarked.told):
                         yield chunk
         except RagError as error:
             yield sse.data(problem_of(error))
         yield b"data: [DONE]\n\n"
 
-    def _end(self, answer: Answer, written: str) -> list[bytes]:
+    def _end(self, answer: Answer, rest: str, written: str) -> list[bytes]:
         """What was streamed cannot be taken back: the sources are of the verified answer, and what
         is wrong with the text stands behind them."""
-        rest = (answer.text if not written else "") + self._sources(answer) + _corrected(answer)
-        last = {"content": rest, "annotations": self._annotations(answer, written or answer.text)}
+        told = rest + self._sources(answer) + _corrected(answer)
+        last = {"content": told, "annotations": self._annotations(answer, written or answer.text)}
         chunks = [self._chunk(last), self._chunk({}, _reason(answer))]
         options = self._body.stream_options
         if options is not None and options.include_usage:
@@ -235,6 +243,13 @@ class _Reply:
             for citation in answer.citations
         ]
         return _SOURCES + "\n".join(lines) if lines else ""
+
+
+def _behind(answer: Answer, quoted: str, written: str) -> str:
+    """What of the answer was not streamed. A refusal follows quotes that were."""
+    if not quoted:
+        return "" if written else answer.text
+    return f"\n\n{answer.text}" if answer.refused else answer.text[len(quoted) :]
 
 
 def _corrected(answer: Answer) -> str:

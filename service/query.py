@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from rag.errors import RagError
-from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved, Thought
+from rag.events import AnswerEvent, Delta, Done, MapProgress, Quoted, Retrieved, Thought
 from service import markdown, sse
 from service.answers import Running, unless_gone
 from service.ask_request import AskRequest
 from service.deps import Service
 from service.problems import CLIENT_GONE, Refused, problem_of
-from service.schemas import AnswerOut, Query, Search, SearchOut
+from service.schemas import AnswerOut, Query, QuotedOut, Search, SearchOut
 
 router = APIRouter(tags=["questions"])
 # HTML of what was written so far, at most this often: it is all of it again each time.
@@ -30,6 +30,7 @@ With `"stream": true` (or `Accept: text/event-stream`) a stream of server-sent e
 | event | data |
 |---|---|
 | `retrieved` | once: `question`, `search_text`, `hits` |
+| `quoted` | what the answer begins with: `text` with verified markers, `citations`, `html` |
 | `map_progress` | `pages_done`, `pages_total`…: how far documents are read that are given whole |
 | `thought` | `text`: the next piece of what the model thinks first; `restart`: so were the deltas |
 | `delta` | `text`: the next piece, as the model writes it, not yet verified |
@@ -93,6 +94,8 @@ class _Printer:
         if isinstance(event, Retrieved):
             out = self._asked.wire.search(event)
             return [sse.event("retrieved", {**out.model_dump(mode="json"), **self._ids()})]
+        if isinstance(event, Quoted):
+            return [sse.event("quoted", self._quoted(event).model_dump(mode="json"))]
         if isinstance(event, MapProgress):
             return [sse.event("map_progress", asdict(event))]
         if isinstance(event, Thought):
@@ -114,6 +117,13 @@ class _Printer:
         self._rendered_at = now
         return [sse.event("html", {"html": markdown.provisional(self._text)})]
 
+    def _quoted(self, event: Quoted) -> QuotedOut:
+        out = self._asked.wire.quoted(event)
+        if not self._asked.query.render:
+            return out
+        places = _places(out.model_dump()["citations"])
+        return out.model_copy(update={"html": markdown.render(out.text, places, [])})
+
     def _ids(self) -> dict[str, Any]:
         asked = self._asked
         return {"session_id": asked.query.session_id, "turn_id": asked.turn_id}
@@ -125,14 +135,28 @@ def _with_html(asked: AskRequest, done: Done) -> AnswerOut:
 
 
 def answer_html(answer: dict[str, Any]) -> str:
-    """HTML of an answer as it goes over the wire, or as a session keeps it."""
-    citations = {
+    """HTML of an answer as it goes over the wire, or as a session keeps it. The passages' own
+    sentences, which it may begin with, stand in an element of their own."""
+    text, quoted = answer["text"], answer.get("quoted") or 0
+    places = _places(answer["citations"])
+    notes = _notes([] if answer["refused"] else answer["claims"])
+    if not quoted:
+        return markdown.render(text, places, notes)
+    begin = f'<div class="quoted">{markdown.render(text[:quoted], places, [])}</div>'
+    rest = [replace(note, end=note.end - quoted) for note in notes]
+    return begin + markdown.render(text[quoted:], places, rest)
+
+
+def _places(citations: list[dict[str, Any]]) -> dict[int, str]:
+    return {
         citation["number"]: f"{citation['document']['title'] or citation['document']['name']}, "
         f"page {citation['page_label'] or citation['page']}"
-        for citation in answer["citations"]
+        for citation in citations
     }
-    claims = [] if answer["refused"] else answer["claims"]
-    notes = [
+
+
+def _notes(claims: list[dict[str, Any]]) -> list[markdown.Note]:
+    return [
         markdown.Note(
             claim["end"],
             claim.get("note") or "not in the passages",
@@ -142,7 +166,6 @@ def answer_html(answer: dict[str, Any]) -> str:
         for claim in claims
         if not claim["sources"]
     ]
-    return markdown.render(answer["text"], citations, notes)
 
 
 @router.post("/search", summary="Find passages, without an answer")

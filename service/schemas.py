@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rag import types
 from rag.config import COLLECTION_NAME
-from rag.options import AskOptions, PageRange, Scope, metadata_filters
+from rag.options import AskOptions, PageRange, QuotesMode, Scope, metadata_filters
 
 _SCHEMA = {
     "type": "object",
@@ -100,10 +100,11 @@ class Query(Search):
         description="a JSON Schema: the answer's text is JSON that fits it, its claims the fields",
         examples=[_SCHEMA],
     )
-    quotes: bool | None = Field(
+    quotes: QuotesMode | bool | None = Field(
         None,
-        description="no model is asked: the answer is the sentences that answer best; null: the"
-        " setting",
+        description="the sentences that answer best. first: they begin the answer; only (true):"
+        " they are it, and no model is asked; off (false); auto: first where the model is not"
+        " capable; null: the setting",
         examples=[None],
     )
     stream: bool = Field(False, description="server-sent events instead of one JSON document")
@@ -209,8 +210,19 @@ class AnswerOut(_Out):
         description="of an answer by schema: JSON pointers to the numbers of their citations;"
         " an empty list where nothing supports the field",
     )
+    quoted: int = Field(
+        0, description="so many characters of the text are the passages' own sentences"
+    )
     session_id: str | None = None
     turn_id: int | None = None
+    html: str | None = None
+
+
+class QuotedOut(BaseModel):
+    """The sentences that an answer begins with, before a model writes."""
+
+    text: str
+    citations: list[CitationOut]
     html: str | None = None
 
 

@@ -43,8 +43,10 @@ class State:
         try:
             embedder = await self.pipeline().embedder()
             await embedder.embed_query("warm up")
-            async with self.runtime.lease():
+            async with self.runtime.lease() as engine:
                 self.warm = True
+                if self.settings.quotes == "auto":
+                    await self.runtime.is_capable(engine, None)
         except RagError as error:
             _log.error("the models cannot be loaded: %s %s", error, error.hint)
 

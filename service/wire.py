@@ -7,9 +7,17 @@ from urllib.parse import quote, urlencode
 
 from rag import types
 from rag.encoding import well_formed
-from rag.events import Retrieved
+from rag.events import Quoted, Retrieved
 from rag.verification.notes import note
-from service.schemas import AnswerOut, CitationOut, ClaimOut, DocumentOut, HitOut, SearchOut
+from service.schemas import (
+    AnswerOut,
+    CitationOut,
+    ClaimOut,
+    DocumentOut,
+    HitOut,
+    QuotedOut,
+    SearchOut,
+)
 
 
 class Wire:
@@ -52,7 +60,12 @@ class Wire:
             refused=answer.refused,
             finish=answer.finish,
             model=answer.model,
+            quoted=answer.quoted,
         )
+
+    def quoted(self, quoted: Quoted) -> QuotedOut:
+        citations = [self.citation(citation) for citation in quoted.citations]
+        return QuotedOut(text=quoted.text, citations=citations)
 
     def _claim(self, claim: types.Claim) -> ClaimOut:
         near = self.citation(claim.near) if claim.near else None

@@ -117,6 +117,27 @@ def test_upload_ask_citation_page_image(page: Page, tmp_path: Path) -> None:
     expect(cite).to_be_focused()
 
 
+def test_quotes_stand_there_while_the_model_writes_and_their_choice_is_kept(page: Page) -> None:
+    page.select_option("#quotes", "first")
+    _ask(page, "How high is the deposit, slowly?")
+    quote = page.locator(".quoted p").first
+    expect(quote).to_contain_text("The deposit is 23,500 crowns and is held in a separate account.")
+    expect(page.locator("#send")).to_have_attribute("aria-label", "Stop")
+    quote.locator(".cite").click()
+    expect(page.locator("#viewer-quote")).to_contain_text("23,500 crowns")
+    page.keyboard.press("Escape")
+    page.click("#send")
+    expect(page.locator(".after")).to_contain_text("Stopped")
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    expect(page.locator("#quotes")).to_have_value("first")
+    page.select_option("#quotes", "only")
+    _ask(page, "How high is the deposit?")
+    expect(page.locator(".turn:last-child .source").first).to_contain_text("Lease")
+    expect(page.locator(".turn:last-child .quoted")).to_contain_text("23,500 crowns")
+    expect(page.locator(".unsupported")).to_have_count(0)
+
+
 def test_many_files_go_in_parts_and_what_is_refused_is_told(page: Page, tmp_path: Path) -> None:
     """A request takes 200 files at most. What became of them covers nothing of the page."""
     sent: list[str] = []

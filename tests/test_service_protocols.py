@@ -19,8 +19,8 @@ from cli.main import create_cli
 from rag.client import ServiceClient
 from rag.config import Settings
 from rag.errors import DocumentNotFound, EngineUnreachable, InvalidQuestion, InvalidSchema
-from rag.events import Delta, Done, MapProgress, Retrieved
-from rag.options import AskOptions, MetadataFilter, PageRange, Scope
+from rag.events import Delta, Done, MapProgress, Quoted, Retrieved
+from rag.options import AskOptions, MetadataFilter, PageRange, QuotesMode, Scope
 from rag.runtime import Runtime
 from rag.testing import FakeEngine
 from rag.types import Message
@@ -106,6 +106,22 @@ def test_openais_client_streams(chat: openai.OpenAI) -> None:
     assert chunks[-1].usage is not None
 
 
+def test_openais_client_streams_quotes_at_once_and_only_verified_words_behind_them(
+    chat: openai.OpenAI,
+) -> None:
+    stream = chat.chat.completions.create(
+        model="rag",
+        messages=[{"role": "user", "content": QUESTION}],
+        stream=True,
+        extra_body={"quotes": "first"},
+    )
+    parts = [c.choices[0].delta.content or "" for c in stream if c.choices]
+    quoted = next(part for part in parts if part)
+    assert quoted.startswith("The deposit is 23,500 crowns and is held in a separate account. [1]")
+    said, _, _ = "".join(parts).partition("\n\n---\n**Sources**")
+    assert said == quoted  # the model's second claim is wrong: nothing of it is passed on
+
+
 def test_openais_client_understands_our_errors(chat: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="no model 'gpt-4'"):
         chat.chat.completions.create(model="gpt-4", messages=[{"role": "user", "content": "x"}])
@@ -143,6 +159,35 @@ async def _use_tools(client: Client) -> None:
     found = (await client.call_tool("search", wide)).structured_content
     assert found is not None
     assert {passage["document"] for passage in found["result"]} == {"lease.pdf"}
+
+
+async def test_quotes_over_mcp(address: str, engine: FakeEngine) -> None:
+    before = len(engine.calls)
+    async with Client(f"{address}/mcp") as client:
+        asked = {"question": QUESTION, "quotes": "only"}
+        reply = (await client.call_tool("ask", asked)).structured_content
+    assert reply is not None
+    assert reply["answer"].startswith("The deposit is 23,500 crowns and is held")
+    assert reply["sources"][0]["page"] == 1
+    assert len(engine.calls) == before
+
+
+@pytest.mark.parametrize("quotes", ["first", "only", True])
+async def test_quotes_over_our_own_protocol(
+    address: str, home: Path, shared_cache: Path, quotes: QuotesMode | bool
+) -> None:
+    settings = service_settings(home, shared_cache)
+    async with ServiceClient.open(address, settings) as client:
+        options = AskOptions(quotes=quotes)
+        events = [event async for event in client.ask(QUESTION, options=options)]
+    last = events[-1]
+    assert isinstance(last, Done)
+    quoted = [event for event in events if isinstance(event, Quoted)]
+    assert [one.text for one in quoted] == ([last.answer.text] if quotes == "first" else [])
+    assert last.answer.quoted == len(last.answer.text)
+    assert [c.quote for c in last.answer.citations][:1] == [
+        "The deposit is 23,500 crowns and is held in a separate account."
+    ]
 
 
 async def test_mcp_over_http(address: str) -> None:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from rag.answering.answerability import Answerability, estimate_answerability
-from rag.answering.best_quotes import best_quotes, quotes_text
 from rag.answering.conversation import Conversation, Turn
+from rag.answering.final_answer import finished, nothing_supported, pages_of, refusal, refused
 from rag.answering.full_document import is_broad, is_list
 from rag.answering.map_reduce import PART_TOKENS, Pages, Reading, Texts, reduced
 from rag.answering.prompting import Budget, Prompt, build_prompt
-from rag.answering.refusal_message import NOT_SAID, refusal_text
+from rag.answering.quotes_first import quoted, quotes_first, unmarked, verified
+from rag.answering.refusal_message import NOT_SAID
 from rag.answering.repetition import loop_start
 from rag.config import Settings
 from rag.embedders.base import Embedder
 from rag.engines.base import Engine
-from rag.events import AnswerEvent, Delta, Done, MapProgress, Retrieved, Thought
-from rag.options import AskOptions
+from rag.events import AnswerEvent, Delta, Done, MapProgress, Quoted, Retrieved, Thought
+from rag.options import AskOptions, QuotesMode, quotes_mode
 from rag.runtime import Runtime
-from rag.types import Answer, Document, Finish, Hit, Page, Piece
+from rag.types import Answer, Citation, Document, Finish, Hit, Piece
 from rag.verification.ground import Grounded, ground
 from rag.verification.structured import ground_fields, instruction
 
@@ -53,6 +55,15 @@ class Source(Pages, Protocol):
         """All of the collection."""
 
 
+@dataclass(slots=True)
+class _Draft:
+    """What the model is told, and what it has written of the answer so far."""
+
+    prompt: Prompt
+    text: str = ""
+    finish: Finish | None = None
+
+
 class Answering:
     """Answers questions about one collection, in one conversation."""
 
@@ -65,43 +76,75 @@ class Answering:
     async def events(
         self, retrieved: Retrieved, options: AskOptions
     ) -> AsyncGenerator[AnswerEvent]:
-        """Retrieved, then MapProgress… where documents are read whole, Thought… where the model
-        thinks first, then Delta…, then Done; the conversation has one turn more then."""
+        """Retrieved, then Quoted where the answer begins with quotes, MapProgress… where documents
+        are read whole, Thought… where the model thinks first, then Delta…, then Done; the
+        conversation has one turn more then."""
         yield retrieved
         answerability = await self._answerability(retrieved, options)
         if (known := await self._without_model(retrieved, answerability, options)) is not None:
             yield Done(known)
             return
+        mode = self._mode(retrieved, options)
+        if quotes := await self._quotes(retrieved, mode, options):
+            yield Quoted(quotes.text, quotes.citations)
         async with self.runtime.lease(options.model) as engine:
+            if mode == "auto":
+                await self.runtime.is_capable(engine, options.model)
             async with aclosing(self._prepared(engine, retrieved, options)) as preparing:
                 async for step in preparing:
                     if isinstance(step, Prompt):
-                        prompt = step
+                        draft = _Draft(step)
                     else:
                         yield step
-            text, finish = prompt.answer, None
-            if text:
-                yield Delta(text)
-            else:
-                async with aclosing(self._pieces(engine, prompt, options)) as pieces:
-                    async for piece in pieces:
-                        text = ("" if piece.restart else text) + piece.text
-                        finish = piece.finish or finish
-                        if piece.thought or piece.restart:
-                            yield Thought(piece.thought, piece.restart)
-                        if piece.text:
-                            yield Delta(piece.text)
-                        end = loop_start(text) if options.schema is None else None
-                        if end is not None:
-                            text = text[:end]
-                            break
-        self._remember(prompt.turn(retrieved.question, text))
-        grounded = await self._grounded(
-            retrieved.question, text, prompt, structured=options.schema is not None
+            async with aclosing(self._written(engine, draft, options)) as writing:
+                async for event in writing:
+                    yield event
+        grounded = await self._checked(retrieved, draft, answerability, options, quotes)
+        told = finished(retrieved, draft.prompt.hits, grounded, quotes)
+        yield Done(replace(told, finish=draft.finish, model=engine.model))
+
+    async def _written(
+        self, engine: Engine, draft: _Draft, options: AskOptions
+    ) -> AsyncGenerator[Thought | Delta]:
+        """What the model writes; `draft` has the answer so far."""
+        if draft.prompt.answer:
+            draft.text = draft.prompt.answer
+            yield Delta(draft.text)
+            return
+        async with aclosing(self._pieces(engine, draft.prompt, options)) as pieces:
+            async for piece in pieces:
+                draft.text = ("" if piece.restart else draft.text) + piece.text
+                draft.finish = piece.finish or draft.finish
+                if piece.thought or piece.restart:
+                    yield Thought(piece.thought, piece.restart)
+                if piece.text:
+                    yield Delta(piece.text)
+                end = loop_start(draft.text) if options.schema is None else None
+                if end is not None:
+                    draft.text = draft.text[:end]
+                    return
+
+    async def _checked(
+        self,
+        retrieved: Retrieved,
+        draft: _Draft,
+        answerability: Answerability,
+        options: AskOptions,
+        quotes: Grounded | None,
+    ) -> Grounded:
+        """The answer as it is told; the conversation has its turn then."""
+        prompt, structured = draft.prompt, options.schema is not None
+        cited = quotes.citations if quotes else ()
+        words = await self._grounded(
+            retrieved.question, draft.text, prompt, cited, structured=structured
         )
-        taken_back = self._is_unlikely(answerability) and nothing_supported(grounded)
-        grounded = refused(retrieved, prompt, grounded, answerability, taken_back=taken_back)
-        yield Done(finished(retrieved, prompt.hits, grounded, finish, engine.model))
+        said = draft.text if quotes is None or verified(words) else unmarked(quotes)
+        self._remember(prompt.turn(retrieved.question, said))
+        unlikely = self._is_unlikely(answerability)
+        if quotes is None or (unlikely and words.refused):
+            taken_back = unlikely and nothing_supported(words)
+            return refused(retrieved, prompt, words, answerability, taken_back=taken_back)
+        return quotes_first(quotes, words)
 
     async def _without_model(
         self, retrieved: Retrieved, answerability: Answerability, options: AskOptions
@@ -112,21 +155,30 @@ class Answering:
         if answerability.likely < self.settings.refusal_threshold or not found:
             self._remember(Turn(retrieved.question, retrieved.question, NOT_SAID))
             return refusal(retrieved, answerability)
-        if options.schema is not None or not _first(options.quotes, self.settings.quotes):
+        if options.schema is not None or self._mode(retrieved, options) != "only":
             return None
-        return await self._quoted(retrieved) or refusal(retrieved, answerability)
+        quotes = await quoted(retrieved, self.source)
+        if quotes is None:
+            self._remember(Turn(retrieved.question, retrieved.question, NOT_SAID))
+            return refusal(retrieved, answerability)
+        self._remember(Turn(retrieved.question, retrieved.question, unmarked(quotes)))
+        return finished(retrieved, retrieved.hits, quotes, quotes)
 
-    async def _quoted(self, retrieved: Retrieved) -> Answer | None:
-        """The sentences that answer best, each cited, if there are any; no model is asked. Raises
-        EmbeddingError."""
-        found = await best_quotes(retrieved, await self.source.embedder())
-        pages = await pages_of(retrieved.hits, self.source)
-        text = quotes_text(found)
-        grounded = await asyncio.to_thread(ground, text, retrieved.hits, pages, retrieved.question)
-        self._remember(Turn(retrieved.question, retrieved.question, text))
-        if not grounded.citations:
+    def _mode(self, retrieved: Retrieved, options: AskOptions) -> QuotesMode:
+        """Quotes begin no JSON, and no answer about documents as a whole."""
+        mode = quotes_mode(options.quotes, self.settings.quotes)
+        whole = options.whole or is_broad(retrieved.question)
+        return "off" if options.schema is not None or (whole and mode != "only") else mode
+
+    async def _quotes(
+        self, retrieved: Retrieved, mode: QuotesMode, options: AskOptions
+    ) -> Grounded | None:
+        """What the answer begins with, before the model is even loaded. Raises EmbeddingError."""
+        if mode == "off" or not retrieved.hits:
             return None
-        return finished(retrieved, retrieved.hits, grounded)
+        if mode == "auto" and self.runtime.expects_capable(options.model):
+            return None
+        return await quoted(retrieved, self.source)
 
     def _is_unlikely(self, answerability: Answerability) -> bool:
         """With a threshold of 0 nothing is refused, before the answer or behind it."""
@@ -215,7 +267,13 @@ class Answering:
     # ── the answer ────────────────────────────────────────────────────────────────────────────
 
     async def _grounded(
-        self, question: str, text: str, prompt: Prompt, *, structured: bool
+        self,
+        question: str,
+        text: str,
+        prompt: Prompt,
+        cited: Sequence[Citation],
+        *,
+        structured: bool,
     ) -> Grounded:
         """The answer with every citation checked against the passages of the prompt."""
         pages = await pages_of(prompt.hits, self.source)
@@ -223,70 +281,8 @@ class Answering:
             return await asyncio.to_thread(ground_fields, text, prompt.hits, pages, question)
         verifier = await self.runtime.verifier()
         return await asyncio.to_thread(
-            ground, text, prompt.hits, pages, question, prompt.numbers, verifier
+            ground, text, prompt.hits, pages, question, prompt.numbers, verifier, cited
         )
-
-
-def refused(
-    retrieved: Retrieved,
-    prompt: Prompt,
-    grounded: Grounded,
-    answerability: Answerability,
-    *,
-    taken_back: bool,
-) -> Grounded:
-    """A refusal that offers the nearest quotes, where the model refuses or is taken back."""
-    if not (grounded.refused or taken_back):
-        return grounded
-    said = grounded.text if grounded.refused else NOT_SAID
-    text = refusal_text(retrieved.search_text, prompt.hits, answerability.nearest, said=said)
-    return Grounded(text, grounded.claims if grounded.refused else (), (), True)
-
-
-def finished(
-    retrieved: Retrieved,
-    hits: tuple[Hit, ...],
-    grounded: Grounded,
-    finish: Finish | None = None,
-    model: str = "",
-) -> Answer:
-    """The answer as it is told."""
-    return Answer(
-        question=retrieved.question,
-        search_text=retrieved.search_text,
-        text=grounded.text,
-        claims=grounded.claims,
-        citations=grounded.citations,
-        hits=hits,
-        refused=grounded.refused,
-        finish=finish,
-        model=model,
-    )
-
-
-def nothing_supported(grounded: Grounded) -> bool:
-    return bool(grounded.claims) and not any(claim.sources for claim in grounded.claims)
-
-
-def refusal(retrieved: Retrieved, answerability: Answerability) -> Answer:
-    """The answer that no model was asked for."""
-    text = refusal_text(retrieved.search_text, retrieved.hits, answerability.nearest)
-    return Answer(
-        retrieved.question, retrieved.search_text, text, (), (), retrieved.hits, True, None, ""
-    )
-
-
-async def pages_of(hits: Iterable[Hit], source: Pages) -> dict[tuple[str, int], Page]:
-    """The full pages that passages stand on, by document id and page number."""
-    wanted: dict[str, set[int]] = {}
-    for hit in hits:
-        numbers = range(hit.chunk.first_page, hit.chunk.last_page + 1)
-        wanted.setdefault(hit.document.id, set()).update(numbers)
-    return {
-        (id_, page.number): page
-        for id_, numbers in wanted.items()
-        for page in await source.pages(id_, sorted(numbers))
-    }
 
 
 def _first(value: T | None, default: T) -> T:

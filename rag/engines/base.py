@@ -20,6 +20,11 @@ class Engine(Protocol):
         """The model's name, as shown to the user."""
 
     @property
+    def fingerprint(self) -> str:
+        """Another one whenever the model's content may be another; "" where nobody can tell, or
+        needs to: what it can do is not measured then."""
+
+    @property
     def context_tokens(self) -> int:
         """Prompt and answer together must fit in this many tokens."""
 

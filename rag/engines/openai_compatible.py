@@ -47,6 +47,7 @@ class OpenAIEngine:
         self, client: AsyncOpenAI, model: str, context_tokens: int, settings: Settings
     ) -> None:
         self.model = model
+        self.fingerprint = f"{settings.engine_url} {model} {settings.thinking}"
         self.context_tokens = context_tokens
         self._client = client
         self._limit = settings.thinking_tokens

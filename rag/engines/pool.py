@@ -74,6 +74,11 @@ class Engines:
         slot = self._slots.get(self.default)
         return slot.engine.model if slot else self.default
 
+    def opened(self, name: str | None = None) -> Engine | None:
+        """The model, if it is in memory. Whoever wants to ask it takes a lease."""
+        slot = self._slots.get(self._key(name or self.default))
+        return slot.engine if slot else None
+
     @asynccontextmanager
     async def lease(self, name: str | None = None) -> AsyncIterator[Engine]:
         """The model, kept open until the block ends. Raises ModelError, EngineBusy (no room)."""

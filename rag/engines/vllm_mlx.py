@@ -50,6 +50,8 @@ class VLLMMLXEngine:
         self.context_tokens = context_tokens
         template = prompts.template
         self.thinking_tokens = thinking_tokens if template.thinks else 0
+        thinks = " thinking" if template.thinks else ""
+        self.fingerprint = f"{model.name} {model.folder.name} {model.revision}{thinks}"
         self._core = core
         self._prompts, self._template = prompts, template
         self._grammar = sampling.JSONGrammar(template.tokenizer)

@@ -42,13 +42,14 @@ def ground(
     question: str = "",
     numbers: Sequence[int] | None = None,
     verifier: Verifier | None = None,
+    cited: Sequence[Citation] = (),
 ) -> Grounded:
     """Checks an answer against the passages of its prompt.
 
     `hits` are the passages in the order of the prompt, `numbers` what the prompt calls them (by
     default index + 1), `pages` every page they stand on, by (document id, page number). Among equal
     sources the one that shares words with `question` is taken. `verifier` judges the claims (by
-    default by their words).
+    default by their words). The numbers of citations go on behind those that are `cited` already.
     """
     bare = strip_markers(text, [hit.chunk.text for hit in hits])
     found = [s for s in statements(bare.text) if not _says_nothing(bare.text[s.start : s.end])]
@@ -63,7 +64,7 @@ def ground(
     if len(said) < len(found) and not any(v.finding == "supported" for v in verdicts):
         claims = tuple(Claim(s.start, s.end, ()) for s in said)
         return Grounded(bare.text, claims, (), True)
-    return _marked(bare.text, said, verdicts, _Sources(hits, pages))
+    return _marked(bare.text, said, verdicts, _Sources(hits, pages, cited))
 
 
 def _says_nothing(text: str) -> bool:
@@ -85,13 +86,18 @@ def _hints(bare: Unmarked, start: int, end: int, called: Mapping[int, int]) -> t
 class _Sources:
     """The citations so far: the same words of the same page have one number."""
 
-    def __init__(self, hits: Sequence[Hit], pages: Mapping[tuple[str, int], Page]) -> None:
+    def __init__(
+        self,
+        hits: Sequence[Hit],
+        pages: Mapping[tuple[str, int], Page],
+        cited: Sequence[Citation] = (),
+    ) -> None:
         self.hits, self.pages = hits, pages
-        self.citations: dict[tuple[str, int, str], Citation] = {}
+        self.citations = {_identity(citation): citation for citation in cited}
 
     def number(self, support: Support) -> int:
         cited = self.at(support)
-        key = (cited.document.id, cited.page, cited.quote)
+        key = _identity(cited)
         if key not in self.citations:
             self.citations[key] = replace(cited, number=len(self.citations) + 1)
         return self.citations[key].number
@@ -110,6 +116,10 @@ class _Sources:
             score=round(support.score, 3),
             chunk_id=hit.chunk.id,
         )
+
+
+def _identity(citation: Citation) -> tuple[str, int, str]:
+    return citation.document.id, citation.page, citation.quote
 
 
 def _cut(text: str, start: int, end: int) -> tuple[int, int]:

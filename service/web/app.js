@@ -6,7 +6,7 @@ import { loadCollections, loadModels, setCollection, waitForModel } from "./coll
 import { failed, prompt } from "./dialogs.js";
 import { loadDocuments, showDocuments, showScope } from "./documents.js";
 import { $ } from "./dom.js";
-import { closeSide, showTheme } from "./layout.js";
+import { closeSide, showQuotes, showTheme } from "./layout.js";
 import { listSessions, newSession, openSession } from "./sessions.js";
 import { resize } from "./start.js";
 import { state, stop, store } from "./state.js";
@@ -38,6 +38,7 @@ on("side-close", "click", () => { closeSide(); $("side-open").focus(); });
 on("scrim", "click", closeSide);
 on("theme", "click", () => { store.setItem("theme", document.documentElement.dataset.theme === "dark" ? "light" : "dark"); showTheme(); });
 on("collection", "change", async () => { await setCollection($("collection").value); newSession(); });
+on("quotes", "change", () => { store.setItem("quotes", $("quotes").value); showQuotes(); });
 on("documents-open", "click", () => { showDocuments(); $("documents").showModal(); });
 on("scope", "click", () => { showDocuments(); $("documents").showModal(); });
 on("document-search", "input", showDocuments);
@@ -81,6 +82,8 @@ document.addEventListener("drop", (event) => {
 
 async function start() {
   showTheme();
+  $("quotes").value = store.getItem("quotes") ?? "";
+  showQuotes();
   waitForModel().then(loadModels).catch(() => {});
   await loadCollections();
   const id = new URLSearchParams(location.search).get("session");

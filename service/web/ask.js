@@ -31,6 +31,7 @@ export async function ask(question, replaced = null) {
     const body = { question, session_id: state.session.id, collection: state.collection, documents: [...state.scope], stream: true, render: true };
     if (replaces !== null) body.replaces = replaces;
     if ($("model").value) body.model = $("model").value;
+    if ($("quotes").value) body.quotes = $("quotes").value;
     await tell(turn, await send("/query", withBody("POST", body, { signal: controller.signal })));
   } catch (error) {
     if (error.name === "AbortError") { turn.stopped(""); say("Stopped"); }
@@ -53,6 +54,7 @@ async function turnId(turn) {
 async function tell(turn, response) {
   for await (const [name, data] of events(response)) {
     if (name === "retrieved") { turn.id = data.turn_id; turn.retrieved(data.hits); }
+    else if (name === "quoted") turn.quote(data);
     else if (name === "map_progress") turn.reading(data);
     else if (name === "thought") turn.think(data);
     else if (name === "html") turn.write(data.html);

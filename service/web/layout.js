@@ -1,4 +1,4 @@
-// The drawer, the theme, the header's choices on a phone.
+// The drawer, the theme, whether quotes are chosen, the header's choices on a phone.
 
 import { $ } from "./dom.js";
 import { store } from "./state.js";
@@ -13,6 +13,10 @@ export function showTheme() {
   const dark = (store.getItem("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   document.documentElement.dataset.theme = dark ? "dark" : "light";
   $("theme").setAttribute("aria-pressed", String(dark));
+}
+
+export function showQuotes() {
+  $("quotes").classList.toggle("some", $("quotes").value !== "");
 }
 
 // On a phone the choices of the header live in the drawer.

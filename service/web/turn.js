@@ -11,6 +11,7 @@ export class Turn {
     this.id = null;
     this.hits = [];
     this.prose = el("div", { class: "prose" });
+    this.quotes = null; // what the answer begins with, before a model writes
     this.body = el("div", { class: "answer" });
     this.asked = el("div", { class: "asked" });
     this.node = el("li", { class: "turn" }, this.asked, this.body);
@@ -47,7 +48,28 @@ export class Turn {
     this.status ??= el("span");
     this.status.textContent = text;
     if (this.status.isConnected) return; // the dots go on beating
-    this.body.replaceChildren(el("p", { class: "doing" }, el("span", { class: "dots", "aria-hidden": "true" }, el("i"), el("i"), el("i")), this.status));
+    this.show(el("p", { class: "doing" }, el("span", { class: "dots", "aria-hidden": "true" }, el("i"), el("i"), el("i")), this.status));
+  }
+
+  // Below the quotes, if there are any.
+  show(...parts) {
+    this.body.replaceChildren(...(this.quotes ? [this.quotes] : []), ...parts);
+  }
+
+  quote({ html, citations }) {
+    this.quotes = el("div", { class: "prose" }, el("div", { class: "quoted" }));
+    setHTML(this.quotes.firstChild, html);
+    this.wire(this.quotes, citations);
+    const told = this.status.textContent;
+    this.status.remove();
+    this.doing(told);
+    say(`${plural(citations.length, "quote")} found. The model reads on`);
+  }
+
+  wire(prose, citations) {
+    for (const button of prose.querySelectorAll(".cite")) {
+      button.addEventListener("click", () => openCitation(citations, Number(button.dataset.cite), button));
+    }
   }
 
   retrieved(hits) {
@@ -79,7 +101,7 @@ export class Turn {
 
   write(html) {
     setHTML(this.prose, html);
-    if (!this.prose.isConnected) this.body.replaceChildren(this.prose);
+    if (!this.prose.isConnected) this.show(this.prose);
     this.body.classList.add("writing");
   }
 
@@ -91,9 +113,7 @@ export class Turn {
       this.body.replaceChildren(this.refusal(answer), this.after(answer));
       return;
     }
-    for (const button of this.prose.querySelectorAll(".cite")) {
-      button.addEventListener("click", () => openCitation(answer.citations, Number(button.dataset.cite), button));
-    }
+    this.wire(this.prose, answer.citations);
     this.body.replaceChildren(this.prose, this.sources(answer), this.after(answer));
   }
 
@@ -121,7 +141,7 @@ export class Turn {
     this.body.classList.remove("writing");
     if (html) setHTML(this.prose, html);
     const parts = this.prose.childNodes.length ? [this.prose] : [];
-    this.body.replaceChildren(...parts, this.after({ text: this.prose.textContent }, "Stopped. Not checked against the documents."));
+    this.show(...parts, this.after({ text: this.prose.textContent }, "Stopped. Not checked against the documents."));
   }
 
   fail(error) {
