@@ -36,9 +36,7 @@ class Extraction(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     timeout_s: float = Field(60.0, gt=0, description="seconds of work for one file's plain text")
-    memory_mb: int = Field(
-        2048, ge=256, description="memory for one file in a worker, MiB (Linux only)"
-    )
+    memory_mb: int = Field(2048, ge=256, description="memory for one file in a worker, MiB")
     max_pages: int = Field(20_000, ge=1, description="files with more pages are refused")
     max_file_mb: int = Field(512, ge=1, description="larger files are refused, MiB")
     layout: bool = Field(True, description="layout analysis on pages that seem to hold tables")
@@ -209,7 +207,19 @@ def in_collection(settings: Settings, name: str) -> Settings:
             f"{name[:80]!r} cannot be a collection's name",
             hint="Letters, digits, '.', '-' and '_'; at most 63, a letter or digit first.",
         )
-    return settings.model_copy(update={"collection": name})
+    return settings.model_copy(update={"collection": _spelled(settings.home, name)})
+
+
+def _spelled(home: Path, name: str) -> str:
+    """A collection's name as its folder has it, if there is one that differs in case alone: "Demo"
+    and "demo" are one collection everywhere, as macOS has it."""
+    try:
+        there = os.listdir(home / "collections")  # noqa: PTH208
+    except OSError:
+        return name
+    if name in there:
+        return name
+    return next((other for other in sorted(there) if other.casefold() == name.casefold()), name)
 
 
 def load_settings(**flags: Any) -> Settings:
@@ -220,7 +230,9 @@ def load_settings(**flags: Any) -> Settings:
     _reject_unknown_variables()
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return Settings(**given)
+        settings = Settings(**given)
+        name = _spelled(settings.home, settings.collection)
+        return settings if name == settings.collection else in_collection(settings, name)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"

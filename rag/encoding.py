@@ -56,6 +56,12 @@ def _replacement(match: re.Match[str]) -> str:
     return "\N{REPLACEMENT CHARACTER}"
 
 
+def name_key(text: str) -> str:
+    """What two spellings of one name have in common: "Ü" may be one character or two (macOS writes
+    two), and case does not matter."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", well_formed(text)).casefold())
+
+
 def decode_input(data: bytes) -> str:
     """What a person or a program typed or piped: UTF-8, other bytes as `well_formed` reads them."""
     return well_formed(data.decode("utf-8", errors="surrogateescape"))

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from rag import worker_process
 from rag.errors import DamagedFile, LimitExceeded, PageNotFound, PathNotFound, RagError
+from rag.process_memory import SYSTEM_KEEPS_LIMITS, end_beyond
 from rag.types import Box
 from rag.worker_process import WorkerProcess
 
@@ -104,6 +105,7 @@ async def render_page_contained(
     """
     task = _Task(path.absolute(), number, tuple(boxes), password, timeout_s, memory_mb)
     process = await WorkerProcess.start("rag.page_image", quiet=True)
+    watch = asyncio.create_task(_watch(process.id, memory_mb))
     try:
         async with asyncio.timeout(timeout_s):
             await process.send(task)
@@ -114,10 +116,16 @@ async def render_page_contained(
         why = "crashed the renderer, or took its memory"
         raise LimitExceeded(f"{path.name}: page {number} {why}") from None
     finally:
+        watch.cancel()
         await process.kill()
     if isinstance(image, RagError):
         raise image
     return bytes(image)
+
+
+async def _watch(process_id: int, megabytes: int) -> None:
+    if not SYSTEM_KEEPS_LIMITS:
+        await end_beyond(process_id, megabytes)
 
 
 @dataclass(frozen=True, slots=True)

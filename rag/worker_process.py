@@ -124,7 +124,7 @@ def write(stream: IO[bytes], message: Any) -> None:
 def limit_memory(megabytes: int) -> None:
     """For the work to come, on top of what the process itself takes.
 
-    Linux only: macOS has no limit that it keeps, Windows has none.
+    Linux only: macOS has no limit that it keeps (rag/process_memory.py), Windows has none.
     """
     with suppress(ImportError, ValueError, OSError):
         import resource

@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 
+from rag.encoding import name_key
 from rag.errors import DocumentNotFound, ExtractionError, IndexMissing
 from rag.pipeline import Pipeline
 from rag.store import Snapshot
@@ -155,11 +156,11 @@ async def documents(
     pipeline = state.pipeline(collection)
     wire = state.wire(pipeline.settings.collection)
     snapshot = await _snapshot(pipeline)
-    wanted = q.casefold()
+    wanted = name_key(q)
     found = [
         document
         for document in snapshot.by_path.values()
-        if wanted in document.name.casefold() or wanted in document.title.casefold()
+        if wanted in name_key(document.name) or wanted in name_key(document.title)
     ]
     shown = [wire.document(document) for document in found[offset : offset + limit]]
     return DocumentsOut(documents=shown, failures=await _failures(pipeline), total=len(found))

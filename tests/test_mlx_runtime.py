@@ -81,6 +81,22 @@ def test_device_is_one_that_mlx_has() -> None:
     assert (mlx_runtime.device() == "cpu") is not mx.is_available(mx.gpu)
 
 
+@pytest.mark.parametrize("allowed", [512, 1_000_000])
+def test_mlx_lm_leaves_the_limit_on_open_files_as_it_is(allowed: int) -> None:
+    """In a container with fewer it raised ValueError; where more are allowed it took them away."""
+    code = f"""
+import resource
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+most = {allowed} if hard == resource.RLIM_INFINITY else min(hard, {allowed})
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, most), most))
+from rag.compute import mlx_runtime
+mlx_runtime.prepare()
+import mlx_lm
+print(resource.getrlimit(resource.RLIMIT_NOFILE) == (min(256, most), most), mlx_lm.load.__name__)
+"""
+    assert fresh_process(code) == "True load"
+
+
 async def test_all_work_runs_on_one_thread_in_order(mlx_thread: MLXThread) -> None:
     seen: list[tuple[int, int]] = []
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rag.errors import PathNotFound
 from rag.events import Comparing
 from rag.ingest.comparison import comparison
-from rag.ingest.plan import Index, IngestPlan, discover, make_plan
+from rag.ingest.discovery import discover
+from rag.ingest.plan import Index, IngestPlan, make_plan
 from rag.types import Coverage, Document, Failure
 
 RECIPE = "r1"
@@ -209,3 +213,59 @@ async def test_a_long_comparison_tells_how_far_it_is_and_stops_when_it_is_closed
     half = comparison([tmp_path], empty, RECIPE, every_s=0.005)
     assert isinstance(await anext(half), Comparing)
     await half.aclose()
+
+
+# ── what the system does not let us see ───────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def deny(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, int], None]:
+    """Have the system refuse a folder, as macOS refuses Documents: root may look into any."""
+    look, names = os.scandir, os.listdir
+
+    def deny(folder: Path, code: int) -> None:
+        def refuse(path: Any = ".", real: Any = look) -> Any:
+            if Path(os.fsdecode(path)) == folder:
+                raise PermissionError(code, os.strerror(code), str(path))
+            return real(path)
+
+        monkeypatch.setattr(os, "scandir", refuse)
+        monkeypatch.setattr(os, "listdir", lambda path=".": refuse(path, names))
+
+    return deny
+
+
+async def compare(argument: Path, index: Index = EMPTY) -> IngestPlan:
+    steps = [step async for step in comparison([argument], index, RECIPE)]
+    assert isinstance(steps[-1], IngestPlan)
+    return steps[-1]
+
+
+@pytest.mark.parametrize("argument", ["", "below", "below/*.pdf", "below/**/*.pdf"])
+@pytest.mark.parametrize(
+    ("code", "hint"), [(errno.EPERM, "Privacy"), (errno.EACCES, "permissions")]
+)
+async def test_a_folder_that_is_denied_is_named_and_loses_nothing(
+    folder: Path, deny: Callable[[Path, int], None], argument: str, code: int, hint: str
+) -> None:
+    (folder / "below").mkdir()
+    (folder / "below" / "c.pdf").write_text("c")
+    index = index_of(plan(folder))
+    deny(folder / "below", code)
+    found = await compare(folder / argument, index)
+    (failure,) = found.unreadable
+    assert (failure.path, failure.reason) == (folder / "below", os.strerror(code))
+    assert hint in failure.hint
+    assert found.gone == ()
+    assert found.jobs == ()
+
+
+async def test_a_folder_that_is_open_again_is_no_failure_any_more(
+    folder: Path, deny: Callable[[Path, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deny(folder, errno.EPERM)
+    (failure,) = (await compare(folder)).unreadable
+    index = Index({}, {}, {folder: failure})
+    assert (await compare(folder, index)).recovered == ()
+    monkeypatch.undo()
+    assert (await compare(folder, index)).recovered == (folder,)

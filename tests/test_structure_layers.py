@@ -15,7 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # words and data that all share; what knows nothing of documents
     ("rag.common_words", "rag.encoding"),
     ("rag.errors", "rag.types", "rag.terms", "rag.options", "rag.jsonable", "rag.paths",
-     "rag.worker_process", "rag.compute"),
+     "rag.worker_process", "rag.process_memory", "rag.compute"),
     ("rag.config", "rag.events", "rag.quotes", "rag.sessions"),
     # adapters of libraries, and the verification of text, which needs none
     ("rag.models", "rag.readers", "rag.verification"),

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
-from rag.compute import openblas
+from rag.compute import file_limit, openblas
 
 Device = Literal["metal", "cuda", "cpu"]
 
@@ -52,6 +52,7 @@ def prepare() -> None:
     each other gain a third on an idle machine and lose five to tenfold on a busy one.
     """
     openblas.load()
+    file_limit.keep()
     # Of transformers we use the tokenizers: it need not say on stderr that PyTorch is missing.
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     import mlx.core  # noqa: F401

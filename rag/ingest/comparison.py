@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from rag.events import Comparing
-from rag.ingest.plan import Index, IngestPlan, discover, make_plan
+from rag.ingest.discovery import discover
+from rag.ingest.plan import Index, IngestPlan, make_plan
 from rag.paths import located
 from rag.readers.formats import SUFFIXES
 
@@ -30,7 +31,8 @@ async def comparison(
 
     Raises PathNotFound for a path that names nothing.
     """
-    files = await asyncio.to_thread(discover, paths, SUFFIXES)
+    denied: list[OSError] = []
+    files = await asyncio.to_thread(discover, paths, SUFFIXES, denied.append)
     done, stopped = 0, threading.Event()
 
     def compared(count: int) -> None:
@@ -40,8 +42,9 @@ async def comparison(
             raise asyncio.CancelledError
 
     roots = [located(path) for path in paths]
+    how = {"retry": retry, "reread": reread}
     work = asyncio.to_thread(
-        make_plan, files, roots, index, recipe, retry=retry, reread=reread, compared=compared
+        make_plan, files, roots, index, recipe, denied=denied, compared=compared, **how
     )
     making = asyncio.create_task(work)
     try:

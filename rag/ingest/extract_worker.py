@@ -21,7 +21,8 @@ def main() -> None:
     count_tokens = prepare(setup)
     import pymupdf
 
-    worker_process.limit_memory(setup.limits.memory_mb)
+    if not setup.watched:
+        worker_process.limit_memory(setup.limits.memory_mb)
     worker_process.write(results, Ready())
     with suppress(EOFError):
         while True:

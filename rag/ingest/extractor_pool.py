@@ -18,6 +18,7 @@ from rag.config import Extraction
 from rag.errors import DamagedFile, ExtractionError, LimitExceeded
 from rag.ingest.extractor import Extractor
 from rag.ingest.messages import Extracted, Failed, MoreTime, Setup, Task
+from rag.process_memory import end_beyond
 from rag.readers.base import ExtraWork
 from rag.worker_process import WorkerProcess, named
 
@@ -114,8 +115,9 @@ class _Worker:
             process = self._process or await self._start()
             self.files += 1
             try:
-                await process.send(task)
-                return await self._outcome(process)
+                async with self._watch(process):
+                    await process.send(task)
+                    return await self._outcome(process)
             except TimeoutError:
                 error: ExtractionError = _too_long(path, self._limits)
             except (EOFError, ConnectionError, asyncio.IncompleteReadError):
@@ -138,6 +140,18 @@ class _Worker:
                 hint="Raise memory_mb in rag.toml ([extraction] table); then run: rag doctor",
             ) from error
         return process
+
+    @asynccontextmanager
+    async def _watch(self, process: WorkerProcess) -> AsyncIterator[None]:
+        """In the block the process ends beyond its memory, where it does not see to that itself."""
+        if not self._setup.watched:
+            yield
+            return
+        watch = asyncio.create_task(end_beyond(process.id, self._limits.memory_mb))
+        try:
+            yield
+        finally:
+            watch.cancel()
 
     async def _outcome(self, process: WorkerProcess) -> Extracted | Failed:
         self._work = ""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rag.config import Extraction
 from rag.errors import ExtractionError
+from rag.process_memory import SYSTEM_KEEPS_LIMITS
 from rag.readers.base import ExtraWork
 from rag.types import Chunk, ParsedDocument
 
@@ -27,11 +28,13 @@ class Extracted:
 @dataclass(frozen=True, slots=True)
 class Setup:
     """By what all files of an ingest are read and cut. Whatever extracts needs no more of settings;
-    the tokenizer is the embedding model's, by which chunks are measured."""
+    the tokenizer is the embedding model's, by which chunks are measured. `watched`: a worker's
+    memory is limited by its parent, and not by itself."""
 
     limits: Extraction
     tokenizer_file: Path
     chunk_tokens: int
+    watched: bool = not SYSTEM_KEEPS_LIMITS
 
 
 @dataclass(frozen=True, slots=True)

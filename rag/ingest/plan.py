@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import glob
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -10,10 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from rag.errors import PathNotFound
 from rag.events import Planned
-from rag.paths import located
+from rag.ingest.discovery import is_missing
 from rag.types import Document, Failure
+
+_CHECK = "Check its permissions."
+# What macOS says of Documents, Desktop, Downloads and network volumes to a program that was not
+# allowed to read them: not EACCES, which is the file's own mode.
+_FORBIDDEN = {
+    errno.EPERM: "On a Mac: System Settings, Privacy & Security, Full Disk Access, for your "
+    "terminal (or rag, where launchd starts it); then run it again."
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,34 +93,6 @@ class _Compared:
     unreadable: list[Failure]
 
 
-def discover(arguments: Iterable[Path], suffixes: Collection[str]) -> list[Path]:
-    """Files named, files with a known suffix below folders, and matches of globs; absolute, sorted.
-
-    Hidden files and folders are passed over, symbolic links to folders are not followed.
-    Raises PathNotFound for an argument that names nothing.
-    """
-    found: set[Path] = set()
-    for argument in arguments:
-        path = located(argument)
-        if path.is_dir():
-            found.update(_walk(path, suffixes))
-        elif path.exists():
-            found.add(path)
-        elif matches := glob.glob(str(path), recursive=True):  # noqa: PTH207
-            found.update(discover(map(Path, matches), suffixes))
-        else:
-            raise PathNotFound(f"{argument}: no such file or folder")
-    return sorted(found)
-
-
-def _walk(folder: Path, suffixes: Collection[str]) -> Iterable[Path]:
-    for directory, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:  # noqa: PTH122
-                yield Path(directory, name)
-
-
 def make_plan(
     files: Sequence[Path],
     roots: Sequence[Path],
@@ -122,29 +101,29 @@ def make_plan(
     *,
     retry: bool = False,
     reread: bool = False,
+    denied: Sequence[OSError] = (),
     compared: Callable[[int], None] = lambda _: None,
 ) -> IngestPlan:
     """Hold files against the index.
 
-    A file counts as gone that is in the index, below one of `roots`, and not in `files`. `retry`
-    reads again what failed before, `reread` every file; otherwise only files are read whose size
-    or time differ from the index's. `compared` hears how many are done, before each is looked at.
+    What is in the index below one of `roots` and not there is gone. `retry` reads again what failed
+    before, `reread` every file; otherwise only those whose size or time differ. We may not look
+    into the folders `denied`. `compared` hears how many files are done, before each.
     """
-    found = _Compared([], [], [], [])
+    found = _Compared([], [], [], [_unreadable(Path(error.filename), error) for error in denied])
     for done, path in enumerate(files):
         compared(done)
         _compare(path, index, recipe, found, retry=retry or reread, reread=reread)
-    pending = found.pending
     gone = [path for path in index.documents.keys() - set(files) if _is_gone(path, roots)]
     stored = {} if reread else _by_content(index, recipe)
-    jobs, copies, moved = _settle(pending, stored, index, recipe, sorted(gone))
+    jobs, copies, moved = _settle(found.pending, stored, index, recipe, sorted(gone))
     touched = sum(_holds(index, d.path, d.sha256, recipe) for d in copies)
-    changed = sum(source.path in index.documents for source in pending) - touched
-    sound = set(found.unchanged) | {document.path for document in copies}
+    changed = sum(source.path in index.documents for source in found.pending) - touched
+    sound = {*found.unchanged, *(d.path for d in copies), *_opened(index, roots, found.unreadable)}
     recovered = [p for p in index.failures if p in sound or _is_gone(p, roots)]
     return IngestPlan(
         jobs=jobs,
-        new=len(pending) - touched - changed - len(moved),
+        new=len(found.pending) - touched - changed - len(moved),
         changed=changed,
         known=tuple(copies),
         moved=moved,
@@ -182,7 +161,14 @@ def _holds(index: Index, path: Path, sha256: str, recipe: str) -> bool:
 
 
 def _is_gone(path: Path, roots: Iterable[Path]) -> bool:
-    return _below(path, roots) and not path.exists()
+    return _below(path, roots) and is_missing(path)
+
+
+def _opened(index: Index, roots: Sequence[Path], shut: Sequence[Failure]) -> set[Path]:
+    """Folders that we may look into now, and might not before."""
+    still = {failure.path for failure in shut}
+    folders = (p for p in index.failures if p not in still and _below(p, roots))
+    return {p for p in folders if os.path.isdir(p)}  # noqa: PTH112 - Path.is_dir may raise
 
 
 def _by_content(index: Index, recipe: str) -> dict[str, Document]:
@@ -247,7 +233,7 @@ def _unchanged(known: Document | Failure | None, stat: os.stat_result) -> bool:
 
 def _unreadable(path: Path, error: OSError) -> Failure:
     reason = error.strerror or str(error)
-    return Failure(path, "unreadable", reason, "Check the file's permissions.", 0, 0)
+    return Failure(path, "unreadable", reason, _FORBIDDEN.get(error.errno or 0, _CHECK), 0, 0)
 
 
 def _at(document: Document, source: Source) -> Document:

@@ -7,7 +7,7 @@ import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
 
-from rag.encoding import well_formed
+from rag.encoding import name_key
 from rag.errors import DocumentNotFound
 from rag.paths import located
 from rag.types import Document
@@ -18,19 +18,20 @@ def find_documents(name: str, documents: Sequence[Document]) -> list[Document]:
 
     Raises DocumentNotFound, which names near misses.
     """
-    wanted = well_formed(name).casefold()
-    path = located(Path(name))
+    wanted, path = name_key(name), name_key(str(located(Path(name))))
 
     def exact(d: Document) -> bool:
-        return d.path == path or wanted in {
-            d.id, d.name.casefold(), well_formed(d.path.stem).casefold(), d.title.casefold()
-        }  # fmt: skip
+        texts = (d.id, d.name, d.path.stem, d.title)
+        return name_key(str(d.path)) == path or wanted in set(map(name_key, texts))
+
+    def matches(d: Document) -> bool:
+        return any(fnmatch.fnmatch(name_key(text), wanted) for text in (d.name, str(d.path)))
 
     tests = (
         exact,
-        lambda d: fnmatch.fnmatch(d.name.casefold(), wanted) or fnmatch.fnmatch(str(d.path), name),
+        matches,
         lambda d: d.id.startswith(wanted) if len(wanted) >= 4 else False,
-        lambda d: wanted in d.name.casefold(),
+        lambda d: wanted in name_key(d.name),
     )
     for test in tests:
         if found := [document for document in documents if test(document)]:

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Final
 
-from rag.encoding import well_formed
+from rag.encoding import name_key, well_formed
 from rag.errors import DocumentNotFound, InvalidQuestion
 from rag.options import Scope
 from rag.types import Document
@@ -82,7 +82,7 @@ def value_of(document: Document, key: str) -> str | None:
 
 def _fits(document: Document, scope: Scope) -> bool:
     for wanted in scope.metadata:
-        if wanted.value.casefold() not in (value_of(document, wanted.key) or "").casefold():
+        if name_key(wanted.value) not in name_key(value_of(document, wanted.key) or ""):
             return False
     if scope.since is None and scope.until is None:
         return True
