@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, get_args
 
+from rag.computation import Computation
 from rag.encoding import well_formed
 
 Box = tuple[float, float, float, float]
@@ -27,9 +28,7 @@ UNREAD: Mapping[str, str] = MappingProxyType({
     "garbled": "a font that names other letters",
 })  # fmt: skip
 Role = Literal["system", "user", "assistant"]
-
-# Stands between two pages in the text of a whole document.
-PAGE_BREAK = "\n\n"
+PAGE_BREAK = "\n\n"  # stands between two pages in the text of a whole document
 
 
 # ── ingest ────────────────────────────────────────────────────────────────────────────────────
@@ -297,4 +296,5 @@ class Answer:
     refused: bool
     finish: Finish | None
     model: str
+    computation: Computation | None = None
     quoted: int = 0  # its first characters: sentences of the passages, which no model wrote

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rag import types
+from rag.computation import Computation
 from rag.config import COLLECTION_NAME
 from rag.options import AskOptions, PageRange, QuotesMode, Scope, metadata_filters
 
@@ -205,6 +206,10 @@ class AnswerOut(_Out):
     refused: bool
     finish: types.Finish | None
     model: str
+    computation: Computation | None = Field(
+        None,
+        description="where the question wants arithmetic: its operands, each with its citation",
+    )
     fields: dict[str, tuple[int, ...]] | None = Field(
         None,
         description="of an answer by schema: JSON pointers to the numbers of their citations;"

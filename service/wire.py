@@ -60,6 +60,7 @@ class Wire:
             refused=answer.refused,
             finish=answer.finish,
             model=answer.model,
+            computation=answer.computation,
             quoted=answer.quoted,
         )
 

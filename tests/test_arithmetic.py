@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.arithmetic.computation import Computation, computed
+from rag.arithmetic.computation import Computed, computed
 from rag.arithmetic.formula import Result, formula, number_text
 from rag.arithmetic.heads import column_heads
 from rag.arithmetic.number_format import decimal_comma, written
@@ -322,5 +322,5 @@ def test_computing_is_exact(first: Decimal, second: Decimal) -> None:
 
 @given(st.text(max_size=80), st.text(alphabet="| -\n0123456789.,()%$abc", max_size=120))
 def test_nothing_breaks_on_any_text(question: str, text: str) -> None:
-    assert isinstance(computed(f"What is the change in {question}?", [text]), Computation | None)
+    assert isinstance(computed(f"What is the change in {question}?", [text]), Computed | None)
     wanted(question)

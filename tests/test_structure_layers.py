@@ -13,7 +13,7 @@ from structure import MODULES, circles, graph, modules_imported
 # placed here: as low as what it imports allows. Imports in functions and for type checkers count.
 LAYERS: tuple[tuple[str, ...], ...] = (
     # words and data that all share; what knows nothing of documents
-    ("rag.common_words", "rag.encoding"),
+    ("rag.common_words", "rag.computation", "rag.encoding"),
     ("rag.errors", "rag.types", "rag.terms", "rag.options", "rag.jsonable", "rag.paths",
      "rag.worker_process", "rag.process_memory", "rag.compute"),
     ("rag.config", "rag.events", "rag.quotes", "rag.sessions"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from rag.answering.answerability import Answerability, estimate_answerability
+from rag.answering.computed_answer import computed_answer
 from rag.answering.conversation import Conversation, Turn
 from rag.answering.final_answer import finished, nothing_supported, pages_of, refusal, refused
 from rag.answering.full_document import is_broad, is_list
@@ -149,8 +150,12 @@ class Answering:
     async def _without_model(
         self, retrieved: Retrieved, answerability: Answerability, options: AskOptions
     ) -> Answer | None:
-        """The answer where no model is asked: a refusal, or quotes if these are wanted. Raises
-        EmbeddingError."""
+        """The answer where no model is asked: a computation, a refusal, or quotes if these are
+        wanted. Raises EmbeddingError."""
+        plain = options.schema is None and not options.whole
+        if plain and (told := await computed_answer(retrieved, self.source)):
+            self._remember(Turn(retrieved.question, retrieved.question, told.text))
+            return told
         found = retrieved.hits or options.whole
         if answerability.likely < self.settings.refusal_threshold or not found:
             self._remember(Turn(retrieved.question, retrieved.question, NOT_SAID))

@@ -14,7 +14,7 @@ from rag.verification.closed_classes import language_of
 
 
 @dataclass(frozen=True, slots=True)
-class Computation:
+class Computed:
     """`result` is None where operands are `missing`; at least one figure is there."""
 
     asked: Wanted
@@ -28,7 +28,7 @@ def _figures(text: str, language: str, source: int) -> Iterator[Figure]:
     yield from sentence_figures(text, language, source)
 
 
-def computed(question: str, texts: Sequence[str]) -> Computation | None:
+def computed(question: str, texts: Sequence[str]) -> Computed | None:
     """What the numbers of some texts give; None where the question wants no arithmetic, or nothing
     in the texts is an operand. A figure's `source` is the index of its text."""
     asked = wanted(question)
@@ -43,6 +43,6 @@ def computed(question: str, texts: Sequence[str]) -> Computation | None:
     if found is None:
         return None
     if found.missing:
-        return Computation(asked, found.figures, None, found.missing)
+        return Computed(asked, found.figures, None, found.missing)
     result = compute(asked, found.figures)
-    return Computation(asked, found.figures, result) if result else None
+    return Computed(asked, found.figures, result) if result else None

@@ -42,6 +42,7 @@ class Figure:
     periods: frozenset[str]
     line: tuple[object, ...]
     source: int = 0  # which text
+    column: str = ""  # the head as it stands, for the reader
     comma: bool = False  # decimals stand behind one
     sentence: bool = False  # of a sentence, whose words are `label`
 
@@ -200,6 +201,7 @@ def _row_figures(
             table.caption,
             frozenset(named),
             line,
+            column=" ".join(head.text.split()),
             comma=table.comma,
         )
 
