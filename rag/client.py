@@ -18,7 +18,7 @@ from rag import errors
 from rag.config import Settings, revealed
 from rag.events import AnswerEvent, Delta, Done, MapProgress, Quoted, Retrieved, Thought
 from rag.options import AskOptions, Scope, metadata_values
-from rag.retrieval.document_lookup import find_documents
+from rag.retrieval.document_lookup import Lookup
 from rag.types import Answer, Citation, Document, Hit, Message
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class ServiceClient:
 
     async def find(self, name: str) -> list[Document]:
         """As Backend.find."""
-        return find_documents(name, await self.documents())
+        return Lookup(await self.documents()).find(name)
 
     async def load(self, model: str | None) -> str:
         """As Backend.load. The service loads only models that it offers."""

@@ -20,7 +20,7 @@ from rag.ingest.comparison import comparison
 from rag.ingest.messages import Setup
 from rag.ingest.plan import NOTHING, Index, IngestPlan
 from rag.options import AskOptions, Scope
-from rag.retrieval.document_lookup import find_documents
+from rag.retrieval.document_lookup import Lookup
 from rag.retrieval.follow_up import search_text
 from rag.retrieval.fusion import RetrievalPlan
 from rag.retrieval.retrieve import SearchText, retrieve
@@ -263,7 +263,7 @@ class Pipeline:
 
     async def find(self, name: str) -> list[Document]:
         """As Backend.find."""
-        return find_documents(name, await self.documents())
+        return Lookup(await self.documents()).find(name)
 
     async def remove(self, names: Iterable[str]) -> list[Document]:
         """Take documents out of the index; the files stay. Raises DocumentNotFound, IndexLocked."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rag.config import Settings, in_collection, load_settings
 from rag.encoding import name_key
 from rag.paths import located, spelled
-from rag.retrieval.document_lookup import find_documents
+from rag.retrieval.document_lookup import Lookup
 from rag.types import Coverage, Document
 
 ON_DISK = ("Users", "Ada", "Übersicht Straße.pdf")
@@ -80,7 +80,7 @@ def test_two_files_that_differ_in_case_stay_two(tmp_path: Path) -> None:
 )
 def test_a_document_is_found_by_either_form_of_its_name(form: str, other: str, typed: str) -> None:
     known = document(unicodedata.normalize(form, "/docs/Übersicht.pdf"))
-    assert find_documents(unicodedata.normalize(other, typed), [known]) == [known]
+    assert Lookup([known]).find(unicodedata.normalize(other, typed)) == [known]
 
 
 @given(st.text())

@@ -122,6 +122,33 @@ def test_a_file_name_names_too() -> None:
     assert Titles.of([*LIBRARY, odd]).named_in("rent in the Hillside Road lease") == ("odd",)
 
 
+FILES = [
+    replace(document("", f"{name}_{year}_10K"), title="Annual report")
+    for name in ("BESTBUY", "LOCKHEEDMARTIN", "CORNING", "JOHNSON_JOHNSON")
+    for year in (2021, 2022)
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("What were Best Buy's sales in 2021?", ("BESTBUY_2021_10K",)),
+        ("How many people did Lockheed Martin employ in FY22?", ("LOCKHEEDMARTIN_2022_10K",)),
+        ("According to Corning's 10-K for FY2021, what was paid?", ("CORNING_2021_10K",)),
+        ("Johnson & Johnson in 2022", ("JOHNSON_JOHNSON_2022_10K",)),
+        ("Best Buy in 2021 against 2022", ("BESTBUY_2021_10K", "BESTBUY_2022_10K")),
+        # Names that are none: a year alone, a part of a name, a name of another year.
+        ("What happened in 2021?", ()),
+        ("Is it best to buy in 2030?", ()),
+        ("Who is Martin?", ()),
+    ],
+)
+def test_names_run_together_and_short_years_are_names(
+    question: str, named: tuple[str, ...]
+) -> None:
+    assert Titles.of(FILES).named_in(question) == named
+
+
 # ── documents named, words added ──────────────────────────────────────────────────────────────
 
 

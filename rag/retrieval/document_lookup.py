@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rag.encoding import name_key
@@ -13,29 +14,39 @@ from rag.paths import located
 from rag.types import Document
 
 
-def find_documents(name: str, documents: Sequence[Document]) -> list[Document]:
-    """By path, file name, stem, title or id first; else by glob; else by part of the file name.
+class Lookup:
+    """Documents by the names that users give them. Made once for any number of names."""
 
-    Raises DocumentNotFound, which names near misses.
-    """
-    wanted, path = name_key(name), name_key(str(located(Path(name))))
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self._documents = documents
+        self._exact: dict[str, list[Document]] = defaultdict(list)
+        for document in documents:
+            texts = (
+                str(document.path), document.id, document.name, document.path.stem, document.title
+            )  # fmt: skip
+            for key in set(map(name_key, texts)):
+                self._exact[key].append(document)
 
-    def exact(d: Document) -> bool:
-        texts = (d.id, d.name, d.path.stem, d.title)
-        return name_key(str(d.path)) == path or wanted in set(map(name_key, texts))
+    def find(self, name: str) -> list[Document]:
+        """By path, file name, stem, title or id first; else by glob; else by part of the file name.
 
-    def matches(d: Document) -> bool:
-        return any(fnmatch.fnmatch(name_key(text), wanted) for text in (d.name, str(d.path)))
+        Raises DocumentNotFound, which names near misses.
+        """
+        wanted, path = name_key(name), name_key(str(located(Path(name))))
+        if found := [*self._exact.get(path, ()), *self._exact.get(wanted, ())]:
+            return list({id(document): document for document in found}.values())
 
-    tests = (
-        exact,
-        matches,
-        lambda d: d.id.startswith(wanted) if len(wanted) >= 4 else False,
-        lambda d: wanted in name_key(d.name),
-    )
-    for test in tests:
-        if found := [document for document in documents if test(document)]:
-            return found
-    near = difflib.get_close_matches(name, [d.name for d in documents], n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}?" if near else None
-    raise DocumentNotFound(f"no document answers to {name!r}", hint=hint)
+        def matches(d: Document) -> bool:
+            return any(fnmatch.fnmatch(name_key(text), wanted) for text in (d.name, str(d.path)))
+
+        tests: tuple[Callable[[Document], bool], ...] = (
+            matches,
+            lambda d: d.id.startswith(wanted) if len(wanted) >= 4 else False,
+            lambda d: wanted in name_key(d.name),
+        )
+        for test in tests:
+            if found := [document for document in self._documents if test(document)]:
+                return found
+        near = difflib.get_close_matches(name, [d.name for d in self._documents], n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}?" if near else None
+        raise DocumentNotFound(f"no document answers to {name!r}", hint=hint)

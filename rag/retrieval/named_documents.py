@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from rag.types import Document
 # questions lost 14 to 56 points of page@1 (docs/retrieval.md).
 MIN_WORDS = 2
 MIN_SHARE = 0.5
+_WORD = re.compile(r"[^\W_]+")
+_FISCAL = re.compile(r"\bFY\s?'?((?:20)?\d\d)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +52,25 @@ class Titles:
     def named_in(self, question: str) -> tuple[str, ...]:
         """Ids of the documents that hold at least MIN_WORDS title words of the question, and whose
         words in the question make up at least MIN_SHARE of the title's inverse document frequency.
+        Of names like each other, those of which the question says most.
         """
         if not self._rarity:
             return ()
-        asked = set(query_terms(question))
-        shared = Counter(i for word in asked for i in self._holding.get(word, ()))
-        found = sorted(i for i, words in shared.items() if words >= MIN_WORDS)
-        return tuple(
-            dict.fromkeys(
-                self._names[i].document_id
-                for i in found
-                if self._weight(self._names[i].words & asked)
-                >= MIN_SHARE * self._weight(self._names[i].words)
-            )
-        )
+        asked = _asked(question)
+        shared: Counter[int] = Counter()
+        for term, words in asked.items():
+            for position in self._holding.get(term, ()):
+                shared[position] += words
+        found = [
+            self._names[position]
+            for position in sorted(shared)
+            if shared[position] >= MIN_WORDS and self._is_named(self._names[position], asked)
+        ]
+        return tuple(dict.fromkeys(name.document_id for name in _undominated(found, asked)))
+
+    def _is_named(self, name: Name, asked: Mapping[str, int]) -> bool:
+        named = self._weight(name.words & asked.keys())
+        return named >= MIN_SHARE * self._weight(name.words)
 
     def _weight(self, words: Iterable[str]) -> float:
         return sum(self._rarity[word] for word in words)
@@ -70,7 +78,38 @@ class Titles:
 
 def _names_of(document: Document) -> list[Name]:
     stem = well_formed(document.path.stem).replace("_", " ").replace("-", " ")
-    return [Name(document.id, frozenset(query_terms(text))) for text in (document.title, stem)]
+    return [
+        Name(document.id, frozenset(query_terms(_with_years(text))))
+        for text in (document.title, stem)
+    ]
+
+
+def _asked(question: str) -> dict[str, int]:
+    """What the question may name a document by, and how many of its words each stands for: names
+    are run together in file names ("BESTBUY", "10K"), and years are short ("FY21")."""
+    text = _with_years(question)
+    found = dict.fromkeys(query_terms(text), 1)
+    words = _WORD.findall(text.casefold())
+    for count in (2, 3):
+        for start in range(len(words) - count + 1):
+            joined = "".join(words[start : start + count])
+            for term in query_terms(joined):
+                found.setdefault(term, count)
+    return found
+
+
+def _with_years(text: str) -> str:
+    """Fiscal years written out: "FY21" and "FY 2021" as "2021"."""
+    return _FISCAL.sub(lambda match: f" 20{match[1][-2:]} ", text)
+
+
+def _undominated(found: Sequence[Name], asked: Mapping[str, int]) -> list[Name]:
+    """Without names of which the question says less than of another: of "Best Buy 2021" and
+    "Best Buy 2022" it means the one whose year it gives, and both where it gives none."""
+    said = [name.words & asked.keys() for name in found]
+    return [
+        name for name, words in zip(found, said, strict=True) if not any(words < o for o in said)
+    ]
 
 
 def _rarity(names: Sequence[Name]) -> dict[str, float]:

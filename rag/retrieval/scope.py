@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rag.options import Scope
-from rag.retrieval.document_lookup import find_documents
+from rag.retrieval.document_lookup import Lookup
 from rag.retrieval.filters import matching
 from rag.store import Snapshot
 from rag.types import Document
@@ -13,8 +13,11 @@ def documents_of(scope: Scope, snapshot: Snapshot) -> tuple[Document, ...]:
     """Those of a scope, in order of their paths, each content once. Raises DocumentNotFound,
     InvalidQuestion."""
     known = list(snapshot.by_path.values())
-    named = {d.path: d for name in scope.documents for d in find_documents(name, known)}
-    found = matching(list(named.values()) if scope.documents else known, scope)
+    named = known
+    if scope.documents:
+        lookup = Lookup(known)
+        named = list({d.path: d for name in scope.documents for d in lookup.find(name)}.values())
+    found = matching(named, scope)
     ids = {document.id for document in found}
     unique = (snapshot.by_id[id_] for id_ in ids if id_ in snapshot.by_id)
     return tuple(sorted(unique, key=lambda document: document.path))
