@@ -165,6 +165,34 @@ def test_headings_have_levels_of_the_whole_document(tmp_path: Path) -> None:
     assert levels == [("Part One", 1), ("Chapter", 2), ("Section", 3)]
 
 
+@pytest.mark.parametrize(
+    ("line", "is_heading"),
+    [
+        ("Attractive growth", True),
+        ("(a) Basis of presentation", True),
+        ("3.2 What is owed", True),
+        ("• attractive growth, and", False),
+        ("• attractive growth", False),
+        ("– cheaper power", False),
+        ("attractive relative growth, or", False),
+        ("The cost of the", False),
+        ("Wachstum und", False),
+        ("Growth;", False),
+    ],
+)
+def test_items_and_halves_of_sentences_are_no_headings(
+    tmp_path: Path, line: str, is_heading: bool
+) -> None:
+    document = pymupdf.open()
+    page = document.new_page(width=PAGE[0], height=PAGE[1])
+    page.insert_font("hebo", fontbuffer=pymupdf.Font("hebo").buffer)
+    page.insert_text((MARGIN, 120), line, fontsize=16, fontname="hebo")
+    column(page, LOREM * 5, (MARGIN, 150, 535, 700))
+    (found,) = parse(save(document, tmp_path / "line.pdf")).pages
+    assert bool(list(headings(found))) == is_heading
+    assert line.split()[-1] in found.text
+
+
 def headings(page: Page) -> Iterator[Block]:
     return (block for block in page.blocks if block.kind == "heading")
 

@@ -10,7 +10,13 @@ from rag.readers.reading_order import Row
 from rag.readers.style_profile import Profile
 from rag.types import BlockKind
 
+_SYMBOL = re.compile(r"[•·▪●◦‣⁃∙■□➢✓\uf0b7\uf0a7–—*-]")
 _BULLET = re.compile(r"[•·▪●◦‣⁃∙■□➢✓\uf0b7\uf0a7–—*-]|\(?(\d{1,2}|[a-z]|[ivx]{1,4})[.)]")
+# Words that a heading does not end with: what goes on is a sentence or a list.
+_GOES_ON = frozenset(
+    "and or of the a an to for in on by with und oder der die das von et ou de du la le les des "
+    "y o e del el los las di il i gli".split()
+)
 _MAX_HEADING_WORDS = 30
 _MAX_HEADING_ROWS = 4
 
@@ -85,5 +91,7 @@ def _can_head(rows: Sequence[Row]) -> bool:
         and len(text.split()) <= _MAX_HEADING_WORDS
         and letters >= 3
         and letters >= 0.4 * len(text.replace(" ", ""))
-        and not text.endswith((".", ",", ";"))
+        and not text.endswith((".", ",", ";", "&"))
+        and not _SYMBOL.match(text)
+        and text.split()[-1].lower() not in _GOES_ON
     )
