@@ -14,6 +14,7 @@ from importlib.util import find_spec
 
 # Name: module, and what it measures.
 BENCHMARKS = {
+    "extraction": ("extraction", "what reading keeps: words, order, tables; OCR"),
     "ingest": ("ingest", "files to index: stages, change, survival"),
     "embedding": ("embedding", "texts a second, by backend"),
     "vector-index": ("vector_index", "kinds of vector index: latency and recall"),

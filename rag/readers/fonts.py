@@ -64,6 +64,12 @@ class Fonts:
         likeness = _likeness(self._said[font])
         return likeness is not None and likeness < _GARBLED
 
+    def likenesses(self) -> dict[str, float]:
+        """By font, how its letters' widths correlate with a common font's; not of those that tell
+        nothing."""
+        found = {font: _likeness(widths) for font, widths in self._said.items()}
+        return {font: value for font, value in found.items() if value is not None}
+
     def codes_are_letters(self, font: str, text: str) -> bool:
         """Whether a font without a table has its letters' own numbers for codes."""
         likeness = _likeness(self._codes[font])
