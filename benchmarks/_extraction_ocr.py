@@ -1,4 +1,4 @@
-"""OCR beside the text layer: pages drawn as pictures, read back, searched with the set's questions."""
+"""OCR beside the text layer: pages drawn as pictures, read back, and searched."""
 
 from __future__ import annotations
 

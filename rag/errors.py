@@ -113,6 +113,13 @@ class NoText(ExtractionError):
     )
 
 
+class FileChanged(ExtractionError):
+    """The file was written to, or replaced, while it was read."""
+
+    kind = "changed"
+    hint = "Ingest it again when nothing writes to it any more; rag watch does so by itself."
+
+
 class LimitExceeded(ExtractionError):
     """Stopped by the limit on time, memory, pages or size."""
 

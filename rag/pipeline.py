@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.answering.conversation import Conversation
+from rag.compute.cpu_cores import cores
 from rag.config import Settings
 from rag.embedders.base import Embedder
 from rag.encoding import well_formed
@@ -169,7 +169,7 @@ class Pipeline:
     @property
     def workers(self) -> int:
         """Worker processes for extraction."""
-        return self.settings.workers or min(8, os.cpu_count() or 1)
+        return self.settings.workers or min(8, cores())
 
     # ── ask ───────────────────────────────────────────────────────────────────────────────────
 

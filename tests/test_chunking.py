@@ -75,6 +75,30 @@ def test_a_long_table_is_cut_between_rows_and_its_head_goes_along() -> None:
     assert [line for line in lines if line.startswith("| Row")] == rows
 
 
+def test_a_table_that_goes_on_over_the_page_takes_its_header_row_along() -> None:
+    rows = [f"| Row {i} | {i} | {i * 2} |" for i in range(24)]
+    pages = [
+        "\n".join(["| Item | 2021 | 2022 |", "|-|-|-|", *rows[:8]]) + "\n\nHarbour office",
+        "\n".join(["| | | |", "|-|-|-|", *rows[8:16]]),
+        "Continued\n\n" + "\n".join(["| | | |", "|-|-|-|", *rows[16:]]),
+    ]
+    for limit in (60, 240):
+        found = [c for c in chunks(document(*pages), limit) if c.first_page > 1 and "Row" in c.text]
+        assert found
+        assert all(c.header == "The title\n| Item | 2021 | 2022 |" for c in found)
+
+
+def test_another_table_on_the_next_page_keeps_to_itself() -> None:
+    table = "| Item | 2021 | 2022 |\n|-|-|-|\n| Coal | 1 | 2 |"
+    for following in (
+        "| | |\n|-|-|\n| Tin | 3 |",  # other columns
+        "| Ore | 1999 | 2000 |\n|-|-|-|\n| Tin | 3 | 4 |",  # names its own
+        prose(40) + "\n\n| | | |\n|-|-|-|\n| Tin | 3 | 4 |",  # after a text
+        "# Ores\n\n| | | |\n|-|-|-|\n| Tin | 3 | 4 |",  # in a section of its own
+    ):
+        assert all("2021" not in c.header for c in chunks(document(table, following), 240))
+
+
 def test_a_short_table_stays_whole_with_its_caption() -> None:
     table = "| A | B |\n|-|-|\n| 1 | 2 |\n| 3 | 4 |"
     found = chunks(document(f"{prose(50)}\n\nTable of things\n\n{table}"), 64)

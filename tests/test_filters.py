@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -57,6 +58,21 @@ def test_a_document_is_of_the_day_it_names_else_of_its_file() -> None:
     assert document_date(DRAFT) == date(2022, 1, 1)
     assert document_date(LETTER) == date(2024, 6, 1)
     assert value_of(LETTER, "date") == "2024-06-01"
+
+
+@pytest.mark.parametrize(("zone", "day"), [("Pacific/Auckland", 2), ("America/Lima", 1)])
+def test_a_file_is_of_the_day_that_its_owner_saved_it(
+    zone: str, day: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = int(datetime(2024, 6, 1, 22, tzinfo=UTC).timestamp() * 1e9)
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert document_date(replace(LETTER, mtime_ns=late)) == date(2024, 6, day)
+        assert document_date(REPORT) == date(2023, 1, 5)  # as the document says it
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_both_ends_of_a_time_are_included() -> None:

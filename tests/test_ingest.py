@@ -195,6 +195,33 @@ async def test_a_file_that_breaks_keeps_its_earlier_version_until_it_is_whole_ag
     assert await (await pipeline.store()).failures() == {}
 
 
+class WrittenMeanwhile(InProcessExtractor):
+    """Reads a file; then somebody writes another one in its place."""
+
+    async def extract(self, path: Path, *, password: str | None = None) -> Extracted:
+        extracted = await super().extract(path, password=password)
+        if path.name == "glacier.pdf":
+            path.write_bytes(path.with_name("later").read_bytes())
+        return extracted
+
+
+async def test_a_file_that_changes_while_it_is_read_is_not_taken_for_what_it_was(
+    pipeline: Pipeline, folder: Path
+) -> None:
+    first = (folder / "glacier.pdf").read_bytes()
+    text_pdf(folder / "later", ["The glacier has melted."])
+    extractor = WrittenMeanwhile(pipeline.extraction())
+    events = [event async for event in pipeline.ingest([folder], extractor=extractor)]
+    failures = [e.failure for e in events if isinstance(e, FileFailed)]
+    assert [(f.path.name, f.kind) for f in failures] == [("glacier.pdf", "changed")]
+    assert failures[0].hint
+    assert (await run(pipeline, folder)).ingested == 1
+    assert "melted" in (await pipeline.search("glacier melted")).hits[0].chunk.text
+    (folder / "copy.pdf").write_bytes(first)
+    await run(pipeline, folder)
+    assert "page 2" in (await pipeline.search("page 2 glacier sentence")).hits[0].chunk.text
+
+
 async def test_a_failure_is_forgotten_with_its_file(pipeline: Pipeline, folder: Path) -> None:
     (folder / "bad.pdf").write_bytes(b"%PDF-1.7 and then nothing of use")
     await run(pipeline, folder)

@@ -14,6 +14,7 @@ from pdf_factory import MARGIN, PAGE, column, save, scanned_pdf, table, text_pdf
 
 from rag.config import Extraction
 from rag.errors import NoText
+from rag.ingest.chunking import chunk_document
 from rag.readers.document import parse_document
 from rag.readers.language import detect_language
 from rag.readers.ocr import choose_engine
@@ -315,3 +316,26 @@ def test_any_page_keeps_its_promises(
         return
     check_page(read)
     assert read.source == "text"
+
+
+def test_a_document_of_more_than_a_thousand_pages_is_read_page_by_page(tmp_path: Path) -> None:
+    pages = [f"Entry {n} of the register names berth {n * 7 % 991}." for n in range(1, 1206)]
+    found = parse(text_pdf(tmp_path / "long.pdf", pages)).pages
+    assert [page.number for page in found] == list(range(1, 1206))
+    assert [" ".join(page.text.split()) for page in found] == pages
+
+
+def test_a_table_over_two_pages_is_cut_into_chunks_that_name_its_columns(tmp_path: Path) -> None:
+    rows = [[f"Berth {i}", f"{i * 31:,}", f"{i * 17:,}"] for i in range(1, 81)]
+    document = pymupdf.open()
+    for number, part in enumerate((rows[:40], rows[40:])):
+        page = document.new_page(width=PAGE[0], height=PAGE[1])
+        head = [] if number else [["Dues", "2030", "2031"]]
+        table(page, [*head, *part], at=(MARGIN, 100), columns=(330, 430))
+    parsed = parse(save(document, tmp_path / "a.pdf"))
+    found = chunk_document(
+        parsed, limit=120, count_tokens=lambda texts: [len(t.split()) for t in texts]
+    )
+    of_second = [chunk for chunk in found if chunk.first_page == 2]
+    assert of_second
+    assert all("| Dues | 2030 | 2031 |" in chunk.header for chunk in of_second)

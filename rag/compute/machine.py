@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rag.compute import mlx_runtime
+from rag.compute.cgroup import memory_limit
 from rag.compute.mlx_runtime import Device
 
-_CGROUP = Path("/sys/fs/cgroup/memory.max")
 # What the system, the index and other programs keep of it. Metal says itself what it recommends:
 # two thirds to three quarters of the memory that CPU and GPU share.
 _SHARES = {"metal": 0.7, "cuda": 0.9, "cpu": 0.8}
@@ -43,7 +42,4 @@ class Machine:
 def main_memory() -> int:
     """Bytes of memory that this process may have at most."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        return min(memory, int(_CGROUP.read_text(encoding="ascii")))
-    except (OSError, ValueError):  # no such file, or "max"
-        return memory
+    return min(memory, memory_limit() or memory)

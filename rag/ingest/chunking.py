@@ -1,7 +1,8 @@
 """Pages to chunks: whole blocks packed up to a limit, each chunk an exact slice of one page.
 
 A chunk stays within one section: it ends before the next heading, unless it is tiny. A block that
-is too long is cut: a table between rows, a list between items, text where semchunk cuts it.
+is too long is cut: a table between rows, a list between items, text where semchunk cuts it. A table
+that goes on over the page without naming its columns again has its header row in the header, too.
 """
 
 from __future__ import annotations
@@ -67,17 +68,44 @@ class _Cutter:
     def __init__(self, limit: int, count_tokens: CountTokens) -> None:
         self._limit = limit
         self._count = count_tokens
+        self._open = ("", 0)  # head and columns of a table that ends the page
 
     def pieces(self, page: Page, blocks: Sequence[tuple[Block, Header]]) -> list[Piece]:
         counts = self._count([page.text[block.start : block.end] for block, _ in blocks])
         found: list[Piece] = []
         for (block, header), tokens in zip(blocks, counts, strict=True):
-            piece = Piece(block.start, block.end, tokens, block.kind, header)
+            piece = self._continued(
+                page.text, Piece(block.start, block.end, tokens, block.kind, header), found
+            )
             if tokens <= self._room(piece):
                 found.append(piece)
             else:
                 found += self._cut(page.text, piece, found[-1] if found else None)
+        self._remember(page.text, [block for block, _ in blocks], counts)
         return found
+
+    def _continued(self, text: str, piece: Piece, above: Sequence[Piece]) -> Piece:
+        """The piece with the head of the page before, where it goes on with that page's table."""
+        head, columns = self._open
+        row = text[piece.start : piece.end].partition("\n")[0]
+        if piece.kind != "table" or not columns or _names(row) or row.count("|") != columns:
+            return piece
+        if len(above) > 1 or not all(map(self._is_caption, above)):
+            return piece
+        header = self._extended(piece.header, head)
+        return replace(piece, header=header, repeats_head=header is not piece.header)
+
+    def _remember(self, text: str, blocks: Sequence[Block], counts: Sequence[int]) -> None:
+        """The table that ends the page, but for a foot or a note of a line."""
+        last = len(blocks) - 1
+        if last > 0 and blocks[last].kind == "text" and counts[last] <= self._limit // _CAPTION:
+            last -= 1
+        table = blocks[last] if blocks and blocks[last].kind == "table" else None
+        row = text[table.start : table.end].partition("\n")[0] if table else ""
+        if _names(row):
+            self._open = (row, row.count("|"))
+        elif row.count("|") != self._open[1]:
+            self._open = ("", 0)
 
     def _room(self, piece: Piece) -> int:
         return self._limit - piece.header.tokens
@@ -94,13 +122,15 @@ class _Cutter:
         lines = _line_spans(text, piece.start, piece.end)
         if len(lines) < 4:
             return self._cut_lines(text, piece)
-        caption = text[above.start : above.end] if above and self._is_caption(above) else ""
-        head = "\n".join(filter(None, [caption, text[lines[0][0] : lines[0][1]]]))
-        header = self._extended(piece.header, head)
-        following = replace(piece, header=header, repeats_head=header is not piece.header)
+        following = piece
+        if not piece.repeats_head:
+            caption = text[above.start : above.end] if above and self._is_caption(above) else ""
+            head = "\n".join(filter(None, [caption, text[lines[0][0] : lines[0][1]]]))
+            header = self._extended(piece.header, head)
+            following = replace(piece, header=header, repeats_head=header is not piece.header)
         top = (lines[0][0], lines[2][1])  # header row, rule and first body row stay together
         pieces = self._fill(text, [top, *lines[3:]], following)
-        first = replace(pieces[0], header=piece.header, repeats_head=False)
+        first = replace(pieces[0], header=piece.header, repeats_head=piece.repeats_head)
         return [first, *(replace(p, first=False) for p in pieces[1:])]
 
     def _extended(self, header: Header, head: str) -> Header:
@@ -170,6 +200,11 @@ def _slice(chunk: Chunk, start: int, end: int) -> Chunk:
     return replace(
         chunk, text=chunk.text[start:end], start=chunk.start + start, end=chunk.start + end
     )
+
+
+def _names(row: str) -> bool:
+    """Whether a table's first row names its columns; it is empty where the table has none."""
+    return bool(row.strip("| "))
 
 
 def _line_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from rag.errors import FileChanged
 from rag.events import Planned
 from rag.ingest.discovery import is_missing
 from rag.types import Document, Failure
@@ -169,6 +170,16 @@ def _opened(index: Index, roots: Sequence[Path], shut: Sequence[Failure]) -> set
     still = {failure.path for failure in shut}
     folders = (p for p in index.failures if p not in still and _below(p, roots))
     return {p for p in folders if os.path.isdir(p)}  # noqa: PTH112 - Path.is_dir may raise
+
+
+def require_unchanged(source: Source) -> None:
+    """Raises FileChanged if the file is no more the one that the plan saw."""
+    try:
+        stat = source.path.stat()
+    except OSError as error:
+        raise FileChanged(f"{source.path.name}: went away while it was read") from error
+    if (stat.st_size, stat.st_mtime_ns) != (source.size, source.mtime_ns):
+        raise FileChanged(f"{source.path.name}: changed while it was read")
 
 
 def _by_content(index: Index, recipe: str) -> dict[str, Document]:

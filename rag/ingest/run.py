@@ -23,7 +23,7 @@ from rag.events import FileFailed, FileIngested, IngestEvent
 from rag.ingest.counters import Tally
 from rag.ingest.extractor import Extractor
 from rag.ingest.messages import Extracted
-from rag.ingest.plan import IngestPlan, Job
+from rag.ingest.plan import IngestPlan, Job, require_unchanged
 from rag.store import Addition, StoreWriter
 from rag.store.schema import now
 from rag.types import Coverage, Document, Failure
@@ -131,6 +131,7 @@ class Ingest:
                 extracted = await self._extractor.extract(
                     job.sources[0].path, password=self._password
                 )
+                require_unchanged(job.sources[0])
             except ExtractionError as error:
                 self._fail(job, error)
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -50,11 +50,12 @@ def matching(documents: Sequence[Document], scope: Scope) -> list[Document]:
 
 
 def document_date(document: Document) -> date:
-    """When the document was made by what it says of itself, else when its file last changed."""
+    """When the document was made by what it says of itself, else when its file last changed: the
+    day that a listing of the folder shows, in the machine's time zone."""
     for key in _DATED:
         if (said := parsed_date(document.metadata.get(key, ""))) is not None:
             return said
-    return datetime.fromtimestamp(document.mtime_ns / 1e9, UTC).date()
+    return datetime.fromtimestamp(document.mtime_ns / 1e9).astimezone().date()
 
 
 def parsed_date(text: str) -> date | None:
