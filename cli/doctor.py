@@ -48,10 +48,22 @@ def doctor(
     fix: Annotated[
         bool, typer.Option("--fix", help="Repair the index, and read again the files it needs.")
     ] = False,
+    self_test: Annotated[
+        bool,
+        typer.Option(
+            "--self-test", help="Try the models on this machine, to paste it into a report."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look at the machine, the models and the index. Exit code 1 says that something is broken."""
+    """Look at the machine, the models and the index. Exit code 1 says that something is broken.
+
+    --self-test takes a minute or two, needs no documents of yours and tells nothing of them.
+    """
     context: Context = ctx.obj
+    if self_test:
+        _self_test(context.settings(), as_json=as_json)
+        return
 
     async def work(pipeline: Pipeline) -> list[Check]:
         repaired = [check async for check in _fix(pipeline, context)] if fix else []
@@ -66,6 +78,40 @@ def doctor(
         _print(checks)
     if any(check.state == "error" for check in checks):
         raise typer.Exit(Code.ERROR)
+
+
+def _self_test(settings: Settings, *, as_json: bool) -> None:
+    """As a Markdown table, or an object a line; each row as soon as it is known."""
+    import asyncio
+
+    if not as_json:
+        typer.echo("| | check | found |\n|---|---|---|")
+
+    async def work() -> bool:
+        sound = True
+        async for check in _trials(settings):
+            sound = sound and check.state != "error"
+            if as_json:
+                print_json(check)
+            else:
+                typer.echo(f"| {_SIGNS[check.state][0]} | {check.name} | {check.value} |")
+        return sound
+
+    if not asyncio.run(work()):
+        raise typer.Exit(Code.ERROR)
+
+
+async def _trials(settings: Settings) -> AsyncIterator[Check]:
+    """The machine, then what it can do. Where the user's home is, is told to nobody."""
+    from rag.self_test import self_test
+
+    for check in _machine(settings):
+        if check.name not in ("disk", "OCR"):
+            yield check
+    async for outcome in self_test(settings):
+        state: State = "error" if outcome.ok is False else "ok" if outcome.ok else "warning"
+        detail = one_line(outcome.detail).replace(str(Path.home()), "~")
+        yield Check(outcome.name, state, f"{detail} ({outcome.seconds} s)")
 
 
 def _print(checks: list[Check]) -> None:

@@ -8,18 +8,31 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from itertools import cycle
 
 import numpy as np
 
+from rag.compute import mlx_runtime
 from rag.embedders.base import Vectors
 from rag.engines.thought_format import PLAIN, ThoughtFormat
 from rag.engines.thought_stream import Decoded, TokenLimits, without_thoughts
 from rag.engines.thoughts import ThoughtFilter
 from rag.errors import PromptTooLong
 from rag.types import Finish, Message, Piece
+
+
+@contextmanager
+def pretended_mac(gib: int) -> Iterator[None]:
+    """In the block this machine is taken for an Apple silicon Mac with so much memory: defaults,
+    limits and messages are its, and models load in its form. MLX computes where it does."""
+    mlx_runtime.pretend(mlx_runtime.Pretence("metal", gib << 30))
+    try:
+        yield
+    finally:
+        mlx_runtime.pretend(None)
+
 
 _WORD = re.compile(r"\w+")
 _PIECE = re.compile(r"\s*\S+|\s+\Z")  # words, each with the space before it

@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # the flows put together, here or in a running service; and what is built on them
     ("rag.backend", "rag.client", "rag.pipeline"),
     ("rag.api",),
-    ("rag.evaluation", "rag.maintenance"),
+    ("rag.evaluation", "rag.maintenance", "rag.self_test"),
     ("rag",),
     # those who use it
     ("cli", "service"),

@@ -30,7 +30,9 @@ class Machine:
         device = mlx_runtime.device()
         memory = main_memory()
         told: dict[str, Any] = {}
-        if device != "cpu":
+        if (pretence := mlx_runtime.pretence()) is not None:
+            memory = pretence.memory
+        elif device != "cpu":
             import mlx.core as mx
 
             told = mx.device_info(mx.gpu)

@@ -35,9 +35,32 @@ class Blas:
     fast: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Pretence:
+    """A machine that this one is taken for, with so many bytes of memory (rag/testing.py)."""
+
+    device: Device
+    memory: int
+
+
+_pretence: Pretence | None = None
+
+
+def pretend(pretence: Pretence | None) -> None:
+    """Choose devices, limits and defaults as that machine would; MLX computes where it does."""
+    global _pretence
+    _pretence = pretence
+
+
+def pretence() -> Pretence | None:
+    return _pretence
+
+
 def device() -> Device:
     """Where MLX computes by default on this machine."""
     prepare()
+    if _pretence is not None:
+        return _pretence.device
     import mlx.core as mx
 
     if not mx.is_available(mx.gpu):
