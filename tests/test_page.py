@@ -33,6 +33,8 @@ def _answer(messages: list[Message]) -> str:
         return "Some **bold** " + " ".join(f"word{number}" for number in range(2000))
     if "think first" in question:
         return f"<think>The lessor wants <b>99</b> crowns.</think>\n\n{ANSWER}"
+    if "wrongly" in question:
+        return "The notice period is four months to the end of a quarter."
     return "The documents do not say." if "yellow cats" in question else ANSWER
 
 
@@ -136,6 +138,16 @@ def test_quotes_stand_there_while_the_model_writes_and_their_choice_is_kept(page
     expect(page.locator(".turn:last-child .source").first).to_contain_text("Lease")
     expect(page.locator(".turn:last-child .quoted")).to_contain_text("23,500 crowns")
     expect(page.locator(".unsupported")).to_have_count(0)
+
+
+def test_what_a_claim_contradicts_is_shown_and_can_be_opened(page: Page) -> None:
+    _ask(page, "How long is the notice period, wrongly?")
+    expect(page.locator(".contradicted")).to_have_text("contradicts p. 1")
+    place = page.locator(".compared button")
+    expect(place).to_contain_text("The notice period is three months to the end of a quarter.")
+    place.click()
+    expect(page.locator("#viewer-quote")).to_contain_text("three months")
+    expect(page.locator("#page-image")).to_be_visible()
 
 
 def test_many_files_go_in_parts_and_what_is_refused_is_told(page: Page, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ export class Turn {
       return;
     }
     this.wire(this.prose, answer.citations);
-    this.body.replaceChildren(this.prose, this.sources(answer), this.after(answer));
+    this.body.replaceChildren(this.prose, this.sources(answer), ...this.compared(answer), this.after(answer));
   }
 
   sources({ citations }) {
@@ -124,6 +124,15 @@ export class Turn {
       button.addEventListener("click", () => openCitation(citations, citation.number, button));
       return button;
     }));
+  }
+
+  // What claims contradict or say in other words, with the place's own words.
+  compared({ claims = [] }) {
+    const told = claims.filter((claim) => claim.near && !claim.sources.length);
+    if (!told.length) return [];
+    return [el("div", { class: "near compared", role: "group", "aria-label": "To compare" }, el("h4", {}, "To compare"),
+      ...told.map(({ note, near, finding }) => el("button", { type: "button", onclick: (event) => openCitation([near], near.number, event.currentTarget) },
+        el("small", { class: finding === "contradicted" ? "bad" : "" }, `${note}, ${near.document.title || near.document.name}`), el("span", {}, `“${near.quote}”`))))];
   }
 
   refusal(answer) {
