@@ -1,11 +1,13 @@
 """The service: what it adds to the engine, what it bears, and whether an ingest disturbs it.
 
-    uv run python -m benchmarks.serve [--only first-token,clients,memory,stalls] [--scripted]
+    uv run python -m benchmarks serve [--only first-token,clients,memory,stalls] [--scripted]
+    uv run python -m benchmarks serve --hostile [--minutes 10]
 
 The model is the settings' (RAG_CHAT_MODEL=FOLDER), or with --random one of random weights in the
 shape of Llama-3.2-3B (--tiny: in small), which needs no download. With --scripted, an engine
-without a model answers at once: what remains is the service's own cost. Needs the product with
-httpx2, and psutil for `memory`.
+without a model answers at once: what remains is the service's own cost. --hostile: clients that
+leave in the middle of uploads, streams and tools beside others that stay, then SIGTERM; the
+service is a process of its own with such an engine. `memory` and --hostile need psutil.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from benchmarks._hostile import hostile
 from benchmarks._report import finish, median, ratio, show, tell
 from benchmarks._serve_bench import Asked, Bench, Overheard, service
 from rag.config import Service, Settings, load_settings
@@ -152,6 +155,10 @@ async def stalls(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def run(options: argparse.Namespace) -> None:
+    if options.hostile:
+        results = {"hostile": await hostile(options)}
+        finish("serve", results, model="scripted", minutes=options.minutes)
+        return
     measures = dict(zip(PARTS, (first_token, clients, memory, stalls), strict=True))
     with tempfile.TemporaryDirectory() as home:
         async with service(settings(options, Path(home)), options) as bench:
@@ -201,6 +208,9 @@ def main() -> None:
         "--requests", type=int, default=600, help="of memory; 600: an hour of a lab at 10 a minute"
     )
     parser.add_argument("--pages", type=int, default=500, help="of the PDF of stalls")
+    parser.add_argument("--hostile", action="store_true", help="clients that leave, alone")
+    parser.add_argument("--minutes", type=float, default=10, help="of --hostile")
+    parser.add_argument("--visitors", type=int, default=20, help="of --hostile, at once")
     asyncio.run(run(parser.parse_args()))
 
 

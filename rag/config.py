@@ -64,6 +64,7 @@ class Service(BaseModel):
         10.0, ge=0, description="seconds that running answers may take at shutdown"
     )
     models: tuple[str, ...] = Field((), description="further chat models that clients may load")
+    log: Literal["plain", "json"] = Field("plain", description="lines of the log, on stderr")
     sessions_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL; default: SQLite in home"
     )

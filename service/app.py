@@ -27,8 +27,10 @@ from service import (
     sessions_api,
 )
 from service.answers import UntilGone
+from service.logs import log_unhandled
 from service.mcp import make_server
 from service.metrics import Measured
+from service.request_log import Logged
 from service.security import Guard, require_safe
 from service.state import State
 
@@ -54,6 +56,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_exception_handler(log_unhandled)
         sessions = await Sessions.open(settings.home, revealed(settings.service.sessions_url))
         await sessions.recover()
         state = State(settings, runtime or Runtime(settings), sessions)
@@ -87,6 +90,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
     for route in mcp_app.routes:
         assert isinstance(route, Route)
         app.router.routes.append(Route(route.path, UntilGone(route.endpoint)))
+    app.add_middleware(Logged)
     app.add_middleware(_Head)
     return app
 

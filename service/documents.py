@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
-from starlette.datastructures import UploadFile
 
 from rag.encoding import name_key
 from rag.errors import DocumentNotFound, ExtractionError, IndexMissing
@@ -20,8 +20,10 @@ from rag.types import Box, Document
 from service import uploads
 from service.deps import CollectionName, Service
 from service.jobs_api import FileOut, JobOut, job_out
+from service.multipart import Form
 from service.problems import Refused, problem_of
 from service.schemas import DocumentOut
+from service.state import State
 
 router = APIRouter(tags=["documents"])
 
@@ -96,15 +98,10 @@ async def upload(
     known = await _known(pipeline)
     files: list[FileOut] = []
     fresh: dict[str, Path] = {}
-    limit = state.settings.service.max_upload_mb << 20
-    async for file_name, pieces in _parts(request, name):
-        try:
-            received = await uploads.receive(file_name, pieces, folder, limit)
-        except ExtractionError as error:
-            out = FileOut(name=file_name[:200], status="failed", problem=problem_of(error))
-        else:
-            out = _accepted(received, folder, known, fresh)
-        files.append(out)
+    async with _received(request, name, folder, state) as parts:
+        for part in parts:
+            out = part if isinstance(part, FileOut) else _accepted(part, folder, known, fresh)
+            files.append(out)
     if not files:
         raise Refused(422, "no file was sent", "Send a form with `file`, or a body with ?name=.")
     if len(files) == 1 and files[0].problem:
@@ -119,7 +116,7 @@ def _accepted(
     received: uploads.Upload, folder: Path, known: dict[str, Document], fresh: dict[str, Path]
 ) -> FileOut:
     if received.sha256 in known or received.sha256 in fresh:
-        received.path.unlink()
+        uploads.forget(received.path)
         document = known.get(received.sha256)
         id_ = document and document.id
         return FileOut(name=received.name, status="duplicate", document_id=id_)
@@ -132,13 +129,35 @@ async def _known(pipeline: Pipeline) -> dict[str, Document]:
     return {document.sha256: document for document in snapshot.by_path.values()}
 
 
+@asynccontextmanager
+async def _received(
+    request: Request, name: str, folder: Path, state: State
+) -> AsyncGenerator[list[uploads.Upload | FileOut]]:
+    """All files of a request, aside, once they have arrived: a request is taken whole or not at
+    all. What nobody has moved away at the end is deleted."""
+    limit = state.settings.service.max_upload_mb << 20
+    parts: list[uploads.Upload | FileOut] = []
+    try:
+        async with aclosing(_parts(request, name)) as sent:
+            async for file_name, pieces in sent:
+                try:
+                    parts.append(await uploads.receive(file_name, pieces, folder, limit))
+                except ExtractionError as error:
+                    told = problem_of(error)
+                    parts.append(FileOut(name=file_name[:200], status="failed", problem=told))
+        yield parts
+    finally:
+        for part in parts:
+            if isinstance(part, uploads.Upload):
+                uploads.forget(part.path)
+
+
 async def _parts(request: Request, name: str) -> AsyncGenerator[tuple[str, AsyncIterable[bytes]]]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        async with request.form(max_files=200, max_fields=20) as form:
-            for _, value in form.multi_items():
-                if isinstance(value, UploadFile):
-                    yield value.filename or "document", uploads.in_pieces(value)
+        async with aclosing(Form(request).files()) as sent:
+            async for file_name, pieces in sent:
+                yield file_name or "document", pieces
     elif kind == "application/json":
         raise Refused(415, "JSON is no document", "Send a form with `file`, or the file itself.")
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from mcp.server.mcpserver import MCPServer
@@ -90,11 +92,24 @@ class PageText(BaseModel):
 def make_server(pipeline_of: Callable[[str | None], Pipeline], start: Start) -> MCPServer:
     """The server; `pipeline_of` gives the pipeline of a collection (None: the default one), `start`
     begins an answer (`Answers.start`)."""
-    server = MCPServer("rag", instructions=_INSTRUCTIONS, log_level="WARNING")
+    with _own_logging():
+        server = MCPServer("rag", instructions=_INSTRUCTIONS)
     tools = _Tools(pipeline_of, start)
     for tool in (tools.search, tools.ask, tools.list_documents, tools.read_page):
         server.tool()(tool)
     return server
+
+
+@contextmanager
+def _own_logging() -> Iterator[None]:
+    """The library gives a root logger without handlers one that formats each trace for CPU-seconds,
+    on the event loop."""
+    root, held = logging.getLogger(), logging.NullHandler()
+    root.addHandler(held)
+    try:
+        yield
+    finally:
+        root.removeHandler(held)
 
 
 class _Tools:

@@ -32,6 +32,7 @@ STATUS: Mapping[type[errors.RagError], int] = {
     errors.IndexMissing: 404,
     errors.IndexMismatch: 409,
     errors.IndexLocked: 423,
+    errors.StorageFull: 507,
     errors.DocumentNotFound: 404,
     errors.EmbeddingError: 500,
     errors.EngineError: 502,
@@ -49,6 +50,7 @@ _HINTS: Mapping[type[errors.RagError], str] = {
     errors.IndexMissing: "Upload documents first: POST /documents.",
     errors.DocumentNotFound: "GET /documents lists what there is.",
     errors.PageNotFound: "Ask for one that the document has.",
+    errors.StorageFull: "Free some space on the service's disk, then send this again.",
     errors.EncryptedFile: "Remove the password, or ingest the file with: rag ingest --password.",
 }
 # What a proxy in front writes into its log for a client that did not wait.
@@ -117,7 +119,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.RagError, _rag_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _rag_error(_: Request, error: Exception) -> JSONResponse:
@@ -149,9 +150,8 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     return response(problem(422, detail, code="invalid_request", errors=faults))
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    """The outermost edge: what nobody foresaw is logged and told without its details."""
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+def unexpected() -> JSONResponse:
+    """What nobody foresaw, told without its details."""
     hint = "This is a fault in the service; its log says more."
     return response(problem(500, "something went wrong inside the service", hint=hint))
 

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rag.config import Settings, revealed
 from rag.errors import ConfigError
 from service.problems import Refused, told
+from service.request_log import CLIENT
 from service.state import is_loopback
 
 COOKIE = "rag_key"
@@ -108,6 +109,7 @@ class Guard:
         try:
             self._check_origin(scope, headers)
             client = self._client(scope, headers)
+            scope[CLIENT] = client
             self.rate.take(client)
             limit = self._limit(scope)
             _check_length(headers, limit)

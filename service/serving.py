@@ -16,6 +16,7 @@ from rag.config import Settings, revealed
 from rag.errors import ConfigError
 from rag.runtime import Runtime
 from rag.sessions.store import Sessions
+from service import logs
 from service.app import create_app
 from service.security import require_safe
 
@@ -32,6 +33,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                log_config=None,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -70,8 +72,9 @@ def serve(
     """Serve until interrupted; `tell` is given the address. Raises ConfigError."""
     require_safe(settings)
     asyncio.run(_require_sessions(settings))
-    app = create_app(settings, runtime)
-    asyncio.run(Server(app, settings, tell).serve([listen(settings)]))
+    with logs.written(settings.service.log):
+        app = create_app(settings, runtime)
+        asyncio.run(Server(app, settings, tell).serve([listen(settings)]))
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -8,19 +8,18 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from starlette.datastructures import UploadFile
-
-from rag.errors import ExtractionError
+from rag.errors import ExtractionError, StorageFull, StoreError
 from rag.readers.base import Format
 from rag.readers.formats import SUFFIXES, sniff
+from rag.store.lock import cannot_write
 from service.problems import Refused
 
 _INCOMING = ".incoming"  # hidden, so that an ingest of the folder passes it over
-_PIECE = 1 << 20
 _NAME_CHARS = 120
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
 
@@ -48,15 +47,15 @@ def safe_name(given: str) -> str:
 
 
 async def receive(name: str, pieces: AsyncIterable[bytes], folder: Path, limit: int) -> Upload:
-    """Write an upload aside. Raises Refused (too large), ExtractionError (not what we read)."""
+    """Write an upload aside. Raises Refused (too large), ExtractionError (not what we read),
+    StorageFull, and whatever `pieces` raise; nothing is left of it then."""
     clean = safe_name(name)
-    aside = folder / _INCOMING
-    aside.mkdir(parents=True, exist_ok=True)
     suffix = Path(clean).suffix.lower()
-    path = aside / f"{secrets.token_hex(8)}{suffix if suffix in SUFFIXES else ''}"
+    path = folder / _INCOMING / f"{secrets.token_hex(8)}{suffix if suffix in SUFFIXES else ''}"
     digest = hashlib.sha256()
     size = 0
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
             async for piece in pieces:
                 size += len(piece)
@@ -65,12 +64,30 @@ async def receive(name: str, pieces: AsyncIterable[bytes], folder: Path, limit: 
                 digest.update(piece)
                 await asyncio.to_thread(file.write, piece)
         kind = await asyncio.to_thread(_sniffed, path, clean)
+    except OSError as error:
+        forget(path)
+        raise _not_taken(clean, error) from error
     except BaseException:
-        path.unlink(missing_ok=True)
+        forget(path)
         raise
     if suffix not in kind.suffixes:  # a PDF by another name
         clean += min(kind.suffixes)
     return Upload(path, clean, digest.hexdigest())
+
+
+def forget(path: Path) -> None:
+    """Delete what is left of an upload, and the folder aside once it is empty."""
+    path.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.parent.rmdir()
+
+
+def _not_taken(name: str, error: OSError) -> StoreError:
+    """Named as the client does: a path of the service is not for the wire."""
+    told = cannot_write(Path(name), error)
+    if isinstance(told, StorageFull):
+        return StorageFull(f"the disk is full: {name} was not taken")
+    return told
 
 
 def forget_unfinished(folder: Path) -> None:
@@ -98,10 +115,5 @@ def keep(upload: Upload, folder: Path) -> Path:
         except FileExistsError:
             number += 1
         else:
-            upload.path.unlink()
+            forget(upload.path)
             return target
-
-
-async def in_pieces(file: UploadFile) -> AsyncIterator[bytes]:
-    while piece := await file.read(_PIECE):
-        yield piece
