@@ -12,7 +12,7 @@ import typer
 from cli.context import Context
 from cli.edge import Code
 from cli.options import AsJson, Password
-from cli.progress import IngestView, print_summary
+from cli.progress import IngestView, passed_over, print_summary
 from cli.render import print_events, print_json
 from cli.terminal import one_line, out, say
 
@@ -95,6 +95,10 @@ async def show_ingest(
 
 
 def _advise(summary: Summary) -> None:
+    from rag.readers.unread_formats import advice_on
+
+    for line in advice_on(summary.passed_over):
+        say(f"hint: {line}")
     if summary.failed or summary.known_bad:
         say("hint: rag list --failed says why; --retry tries unchanged files again")
     elif summary.ingested:
@@ -118,6 +122,8 @@ def _print_plan(plan: IngestPlan, *, as_json: bool) -> None:
         "failed before": counts.known_bad,
     }
     say(" · ".join(f"{count} {name}" for name, count in numbers.items()))
+    if told := passed_over(counts.passed_over):
+        say(f"passed over: {told}")
 
 
 def _plan_lines(plan: IngestPlan) -> Iterator[str]:
@@ -130,3 +136,6 @@ def _plan_lines(plan: IngestPlan) -> Iterator[str]:
         yield f"gone     {one_line(path)}"
     for failure in (*plan.known_bad, *plan.unreadable):
         yield f"skip     {one_line(failure.path)}: {one_line(failure.reason)}"
+    for why, paths in plan.passed_over.items():
+        for path in paths:
+            yield f"pass     {one_line(path)}: {one_line(why)} is not read"

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from cli.terminal import err, one_line, out, print_table, table
+from cli.terminal import err, one_line, out, print_table, size, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from rag.events import Comparing, FileFailed, IngestEvent, Planned, Summary
     from rag.events import Progress as Counts
 
 _LINE_SECONDS = 5.0
+_SOON = 1.0  # seconds until the first line
+_KINDS = 4  # of files passed over, by name
 
 
 class IngestView:
@@ -24,6 +28,7 @@ class IngestView:
         self._started = self._told = time.monotonic()
         self._bar: Any = _bar(self._err) if self._err.is_terminal else None
         self._task: Any = None
+        self._compared = False  # a line of it was printed
         self._hints: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -54,16 +59,18 @@ class IngestView:
                 self.__exit__()
 
     def _comparing(self, event: Comparing) -> None:
-        what = f"comparing with the index: {event.files_done:,} of {event.files_total:,} files"
         if self._bar is None:
-            if time.monotonic() - self._told >= _LINE_SECONDS:
-                self._told = time.monotonic()
-                self._err.print(what)
+            if time.monotonic() - self._told >= (_LINE_SECONDS if self._compared else _SOON):
+                self._told, self._compared = time.monotonic(), True
+                self._err.print(_compared(event))
             return
         self._bar.start()
         if self._task is None:
-            self._task = self._bar.add_task("Comparing", total=event.files_total, figures="")
-        self._bar.update(self._task, completed=event.files_done)
+            self._task = self._bar.add_task("", total=None, figures="", counted="")
+        total, done = event.files_total, event.files_done
+        if event.bytes_total:  # files of all sizes: their bytes say how long it takes
+            total, done = event.bytes_total, event.bytes_done
+        self._bar.update(self._task, completed=done, total=total, description=_compared(event))
 
     def _planned(self, planned: Planned) -> None:
         todo = planned.new + planned.changed
@@ -75,7 +82,7 @@ class IngestView:
             self._task = None
         if todo:
             self._bar.start()
-            self._task = self._bar.add_task("Starting …", total=todo, figures="")
+            self._task = self._bar.add_task("Starting …", total=todo, figures="", counted="")
 
     def _progress(self, counts: Counts) -> None:
         if self._task is not None:
@@ -85,6 +92,7 @@ class IngestView:
                 total=counts.files_total,
                 description=one_line(counts.current.name, 40) if counts.current else "Embedding",
                 figures=self._figures(counts),
+                counted=f"{counts.files_done}/{counts.files_total}",
             )
         elif self._bar is None and time.monotonic() - self._told >= _LINE_SECONDS:
             self._told = time.monotonic()
@@ -132,10 +140,46 @@ def print_summary(summary: Summary, *, verbose: bool) -> None:
             made.add_row(name, f"{count:,}")
     print_table(console, made)
     console.print(_amounts(summary))
-    if summary.unread_pages:
-        console.print(f"{summary.unread_pages:,} pages not wholly read: see rag show, rag doctor")
+    for line in _not_taken(summary):
+        console.print(line)
     for stage, seconds in summary.stage_seconds.items() if verbose else ():
         console.print(f"  {stage}: {seconds:.2f} s")
+
+
+def passed_over(counts: Mapping[str, int]) -> str:
+    """ "6 files (.rtf, .eml …)", the most frequent first; "" where there is none."""
+    files = sum(counts.values())
+    if not files:
+        return ""
+    kinds = sorted(counts, key=lambda kind: (-counts[kind], kind))
+    more = " …" if len(kinds) > _KINDS else ""
+    named = ", ".join(one_line(kind) for kind in kinds[:_KINDS])
+    return f"{_count(files, 'file')} ({named}{more})"
+
+
+def _not_taken(summary: Summary) -> Iterator[str]:
+    if told := passed_over(summary.passed_over):
+        yield f"passed over: {told}"
+    if summary.unread_pages:
+        yield f"not wholly read: {_count(summary.unread_pages, 'page')}; see rag show, rag doctor"
+    if summary.empty_pages:
+        yield f"empty: {_count(summary.empty_pages, 'page')}"
+    if summary.warned:
+        yield f"with a warning: {_count(summary.warned, 'document')}; see rag show"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _compared(event: Comparing) -> str:
+    """What is being done, counted."""
+    if event.files_total is None:
+        return f"looking for files: {event.files_done:,} found"
+    what = f"comparing with the index: {event.files_done:,} of {event.files_total:,} files"
+    if not event.bytes_total:
+        return what
+    return f"{what}, {size(event.bytes_done)} of {size(event.bytes_total)} read"
 
 
 def _amounts(summary: Summary) -> str:
@@ -156,7 +200,6 @@ def _duration(seconds: float) -> str:
 def _bar(console: Any) -> Any:
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         TextColumn,
     )
@@ -164,7 +207,7 @@ def _bar(console: Any) -> Any:
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[counted]}"),
         TextColumn("{task.fields[figures]}", markup=False),
         console=console,
         transient=True,

@@ -55,13 +55,13 @@ class _WatchView:
         self._told = False
 
     def show(self, event: object) -> None:
-        from rag.events import Planned, Summary
+        from rag.events import Summary
 
-        if isinstance(event, Planned):
+        if self._view is None:
             self._view = IngestView(verbose=self._verbose)
-        assert self._view is not None  # every ingest begins with its plan
         self._view.show(event)  # type: ignore[arg-type]
         if isinstance(event, Summary):
+            self._view = None
             if event.ingested or event.moved or event.removed or event.failed:
                 print_summary(event, verbose=self._verbose)
             if not self._told:

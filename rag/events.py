@@ -16,11 +16,16 @@ from rag.types import Answer, Citation, Document, Failure, Hit
 
 @dataclass(frozen=True, slots=True)
 class Comparing:
-    """Files are held against the index, which reads those that are new or changed: so many of all.
-    Only where that takes a while."""
+    """Files are held against the index, at once and then while it lasts.
+
+    At first folders are searched: `files_done` were found, `files_total` is None. Then so many of
+    all are compared; those that are new or changed are read for that, so many bytes of all.
+    """
 
     files_done: int
-    files_total: int
+    files_total: int | None
+    bytes_done: int = 0
+    bytes_total: int = 0
     kind: Literal["comparing"] = "comparing"
 
 
@@ -28,7 +33,8 @@ class Comparing:
 class Planned:
     """How many files need what; nothing but Comparing comes before it.
 
-    `known_bad` failed before and did not change.
+    `known_bad` failed before and did not change; `passed_over` are of formats that are not read, by
+    suffix.
     """
 
     new: int
@@ -37,6 +43,7 @@ class Planned:
     unchanged: int
     gone: int
     known_bad: int
+    passed_over: Mapping[str, int] = field(default_factory=dict)
     kind: Literal["planned"] = "planned"
 
 
@@ -78,7 +85,13 @@ class FileFailed:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Last event of an ingest."""
+    """Last event of an ingest.
+
+    What was not taken: `unread_pages` have something on them that was not read, `empty_pages`
+    nothing, and `warned` documents hold more (attachments, a form in XFA, an encoding that was
+    guessed), all of the files ingested; `passed_over` are files of formats that are not read, by
+    suffix.
+    """
 
     ingested: int
     moved: int
@@ -91,7 +104,10 @@ class Summary:
     reused_vectors: int
     seconds: float
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
-    unread_pages: int = 0  # of the files ingested: with something on them that was not read
+    unread_pages: int = 0
+    empty_pages: int = 0
+    warned: int = 0
+    passed_over: Mapping[str, int] = field(default_factory=dict)
     kind: Literal["summary"] = "summary"
 
 

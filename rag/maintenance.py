@@ -75,8 +75,8 @@ async def watch(
 ) -> AsyncGenerator[IngestEvent]:
     """Keep the index in step with folders: new and changed files go in, deleted ones out.
 
-    A folder that is wholly empty takes nothing out: a disk may be unmounted. `waiting` is told
-    whenever another process is writing. Raises PathNotFound for what is no folder.
+    A folder that is empty or away takes nothing out: a disk may be unmounted. `waiting` is told
+    why nothing happens (another process writes, say). Raises PathNotFound for what is no folder.
     """
     from rag.ingest import watch as watching
 
@@ -85,11 +85,19 @@ async def watch(
             raise PathNotFound(f"{folder}: no such folder")
 
     def ingest() -> AsyncGenerator[IngestEvent]:
-        return pipeline.ingest(folders, prune=all(any(f.iterdir()) for f in folders))
+        return pipeline.ingest(folders, prune=all(map(_holds_something, folders)))
 
-    async with aclosing(watching.watch(folders, ingest, stop, waiting=waiting)) as events:
+    own = [pipeline.settings.collection_dir.parent]
+    async with aclosing(watching.watch(folders, ingest, stop, waiting=waiting, own=own)) as events:
         async for event in events:
             yield event
+
+
+def _holds_something(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False
 
 
 # ── tags ──────────────────────────────────────────────────────────────────────────────────────

@@ -18,7 +18,8 @@ from rag.errors import IndexMissing, InvalidQuestion, RagError
 from rag.events import AnswerEvent, Comparing, IngestEvent, Retrieved
 from rag.ingest.comparison import comparison
 from rag.ingest.messages import Setup
-from rag.ingest.plan import NOTHING, Index, IngestPlan
+from rag.ingest.plan import IngestPlan
+from rag.ingest.sources import NOTHING, Index
 from rag.options import AskOptions, Scope
 from rag.retrieval.document_lookup import Lookup
 from rag.retrieval.follow_up import search_text
@@ -94,7 +95,8 @@ class Pipeline:
             store = await self.store()
             snapshot = await store.snapshot()
             index = Index(snapshot.by_path, snapshot.recipes, await store.failures())
-        steps = comparison(list(paths), index, self.recipe, retry=retry, reread=reread)
+        own = self.settings.collection_dir.parent
+        steps = comparison(list(paths), index, self.recipe, retry=retry, reread=reread, own=own)
         async with aclosing(steps):
             async for step in steps:
                 yield step
@@ -125,13 +127,13 @@ class Pipeline:
         from rag.ingest.run import Ingest
 
         with writer_lock(self.settings.collection_dir):
+            yield Comparing(0, None)  # the embedding model loads
             store, embedder = await self.writer()
             async with aclosing(self._comparing(paths, retry=retry, reread=reread)) as steps:
-                async for step in steps:
-                    if isinstance(step, IngestPlan):
-                        plan = step
-                    else:
-                        yield step
+                async for plan in steps:
+                    if isinstance(plan, Comparing):
+                        yield plan
+            assert isinstance(plan, IngestPlan)  # a comparison ends with it
             async with extracting(extractor, self.extraction, self.workers) as reader:
                 run = Ingest(
                     plan,

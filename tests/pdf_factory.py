@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,17 @@ def text_pdf(path: Path, pages: Sequence[str], *, title: str = "", size: float =
         for line in text.split("\n"):
             y = _write_line(page, line, y, size)
     document.set_metadata({"title": title})
+    return save(document, path)
+
+
+def enclosing_pdf(path: Path, text: str, files: Mapping[str, bytes]) -> Path:
+    """A page of text in a document that other files are attached to."""
+    import pymupdf
+
+    document = pymupdf.open()
+    document.new_page().insert_text((MARGIN, MARGIN), text)
+    for name, content in files.items():
+        document.embfile_add(name, content, filename=name)
     return save(document, path)
 
 

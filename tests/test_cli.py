@@ -189,7 +189,10 @@ def test_the_question_may_come_from_stdin(rag: Rag) -> None:
 
 def test_a_second_ingest_has_nothing_to_do(own: Rag, ingested: Path) -> None:
     events = objects(own("ingest", str(ingested / "docs"), "--json"))
-    assert events[0]["unchanged"] == 2
+    assert events[0] == {
+        "kind": "comparing", "files_done": 0, "files_total": None, "bytes_done": 0, "bytes_total": 0
+    }  # fmt: skip
+    assert next(event for event in events if event["kind"] == "planned")["unchanged"] == 2
     assert (events[-1]["kind"], events[-1]["ingested"]) == ("summary", 0)
     assert events[-1]["known_bad"] == 1
 
@@ -200,6 +203,26 @@ def test_a_dry_run_changes_nothing(own: Rag, ingested: Path, tmp_path: Path) -> 
     assert result.exit_code == Code.OK
     assert result.stdout.split() == ["ingest", str(tmp_path / "new.pdf")]
     assert len(objects(own("list", "--json"))) == 2
+
+
+def test_a_dry_run_names_what_it_passes_over(own: Rag, tmp_path: Path) -> None:
+    for name in ("letter.doc", "scan.heic", "notes"):
+        (tmp_path / name).write_bytes(b"x")
+    result = own("ingest", str(tmp_path), "--dry-run")
+    assert f"pass     {tmp_path / 'letter.doc'}: .doc is not read" in result.stdout.splitlines()
+    assert "passed over: 3 files (.doc, .heic, no suffix)" in result.stderr
+    (plan,) = objects(own("ingest", str(tmp_path), "--dry-run", "--json"))
+    assert plan["passed_over"][".doc"] == [str(tmp_path / "letter.doc")]
+
+
+def test_what_was_not_taken_is_told_at_the_end_with_what_to_do(own: Rag, tmp_path: Path) -> None:
+    make_pdf(tmp_path / "plain.pdf", "The ferry leaves at 07:45.")
+    for name in ("a.doc", "b.dwg", "c.pages", "d.msg", "e.xyz", "f.xyz"):
+        (tmp_path / name).write_bytes(b"x")
+    result = own("ingest", str(tmp_path))
+    assert "passed over: 6 files (.xyz, .doc, .dwg, .msg …)" in result.stdout
+    assert "hint: .doc: Save it as .docx" in result.stderr
+    assert "hint: .dwg, .pages: Export it as PDF." in result.stderr
 
 
 def test_a_path_that_names_nothing(own: Rag) -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 from ingest_process import ingest, pipeline_settings
-from pdf_factory import text_pdf
+from pdf_factory import enclosing_pdf, text_pdf
 
 from rag.errors import DamagedFile, EmbeddingError, IndexLocked, IndexMismatch
-from rag.events import FileFailed, FileIngested, Planned, Progress, Summary
+from rag.events import Comparing, FileFailed, FileIngested, Planned, Progress, Summary
 from rag.ingest.extractor import InProcessExtractor
 from rag.ingest.messages import Extracted, Setup
 from rag.pipeline import Pipeline, open_pipeline
@@ -99,7 +99,8 @@ async def test_files_can_be_read_elsewhere(pipeline: Pipeline, folder: Path) -> 
 
 
 async def test_events_tell_the_whole_story(pipeline: Pipeline, folder: Path) -> None:
-    events = [event async for event in pipeline.ingest([folder])]
+    first, *events = [event async for event in pipeline.ingest([folder])]
+    assert first == Comparing(0, None)
     assert isinstance(events[0], Planned)
     assert events[0].new == 6
     assert sorted(e.document.name for e in events if isinstance(e, FileIngested)) == sorted(
@@ -112,6 +113,18 @@ async def test_events_tell_the_whole_story(pipeline: Pipeline, folder: Path) -> 
     assert isinstance(summary, Summary)
     assert (summary.ingested, summary.pages, summary.failed) == (6, 18, 0)
     assert summary.chunks == progress[-1].chunks_embedded > 18
+
+
+async def test_what_was_not_taken_is_in_the_summary(pipeline: Pipeline, folder: Path) -> None:
+    for name in ("letter.rtf", "second.rtf", "parts.dwg"):
+        (folder / name).write_bytes(b"not read")
+    text_pdf(folder / "blank.pdf", ["The heron stands.", "", ""])
+    enclosing_pdf(folder / "bill.pdf", "The bill is enclosed.", {"bill.xml": b"<total>40</total>"})
+    summary = await run(pipeline, folder)
+    assert summary.passed_over == {".rtf": 2, ".dwg": 1}
+    assert (summary.empty_pages, summary.warned, summary.ingested) == (2, 1, 8)
+    (document,) = [d for d in await pipeline.documents() if d.name == "bill.pdf"]
+    assert document.warnings == ("attachments not read: bill.xml",)
 
 
 async def test_a_second_run_does_nothing(pipeline: Pipeline, folder: Path) -> None:

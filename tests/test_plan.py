@@ -15,7 +15,8 @@ from rag.errors import PathNotFound
 from rag.events import Comparing
 from rag.ingest.comparison import comparison
 from rag.ingest.discovery import discover
-from rag.ingest.plan import Index, IngestPlan, make_plan
+from rag.ingest.plan import IngestPlan, make_plan
+from rag.ingest.sources import Index
 from rag.types import Coverage, Document, Failure
 
 RECIPE = "r1"
@@ -161,15 +162,60 @@ def test_discover_takes_files_folders_and_globs(folder: Path) -> None:
     (folder / ".hidden").mkdir()
     (folder / ".hidden" / "h.pdf").write_text("h")
     (folder / "note.xyz").write_text("n")
-    names = [path.name for path in discover([folder], {".pdf"})]
-    assert names == ["a.pdf", "b.pdf", "d.PDF"]
-    assert [p.name for p in discover([folder / "*.pdf"], {".pdf"})] == ["a.pdf", "b.pdf"]
-    assert [p.name for p in discover([folder / "note.xyz"], {".pdf"})] == ["note.xyz"]
+    found = discover([folder], {".pdf"})
+    assert [path.name for path in found.files] == ["a.pdf", "b.pdf", "d.PDF"]
+    assert found.passed_over == {".xyz": (folder / "note.xyz",)}
+    assert [p.name for p in discover([folder / "*.pdf"], {".pdf"}).files] == ["a.pdf", "b.pdf"]
+    named = discover([folder, folder / "note.xyz"], {".pdf"})
+    assert folder / "note.xyz" in named.files
+    assert named.passed_over == {}
 
 
 def test_one_file_has_one_path_however_it_is_named(folder: Path) -> None:
     roundabout = folder / ".." / folder.name / "a.pdf"
-    assert discover([roundabout, folder], {".pdf"}) == [folder / "a.pdf", folder / "b.pdf"]
+    found = discover([roundabout, folder], {".pdf"})
+    assert found.files == (folder / "a.pdf", folder / "b.pdf")
+
+
+def test_what_is_passed_over_is_counted_by_its_kind(folder: Path) -> None:
+    for name in ("letter.RTF", "mail.eml", "second.eml", "Makefile", ".hidden"):
+        (folder / name).write_text("x")
+    (folder / "elsewhere").symlink_to(folder.parent)
+    counts = plan(folder).counts().passed_over
+    assert counts == {".rtf": 1, ".eml": 2, "no suffix": 1, "linked folder": 1}
+
+
+def test_where_indexes_are_kept_is_none_of_it(folder: Path) -> None:
+    (folder / "home").mkdir()
+    (folder / "home" / "c.pdf").write_text("c")
+    found = discover([folder], {".pdf"}, own=folder / "home")
+    assert [path.name for path in found.files] == ["a.pdf", "b.pdf"]
+
+
+def test_what_is_no_file_is_not_opened(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.pdf")  # a reader would wait for a writer for ever
+    made = plan(folder)
+    assert [failure.path.name for failure in made.unreadable] == ["pipe.pdf"]
+    assert len(made.jobs) == 2
+
+
+def test_a_file_that_goes_while_we_look_is_gone(folder: Path) -> None:
+    index = index_of(plan(folder))
+    found = discover([folder], {".pdf"})
+    (folder / "a.pdf").unlink()
+    made = make_plan(found, [folder], index, RECIPE)
+    assert (made.unreadable, made.gone) == ((), (folder / "a.pdf",))
+
+
+def test_hashing_is_counted_in_bytes(folder: Path) -> None:
+    (folder / "c.pdf").write_bytes(bytes(3 << 20))
+    told: list[Comparing] = []
+    make_plan(discover([folder], {".pdf"}), [folder], EMPTY, RECIPE, compared=told.append)
+    total = (3 << 20) + 2
+    assert [step.bytes_done for step in told if step.bytes_total == total] == [
+        0, 1, 2, 2 + (1 << 20), 2 + (2 << 20)
+    ]  # fmt: skip
+    assert [step.files_done for step in told][-1] == 2
 
 
 def test_discover_says_what_does_not_exist(tmp_path: Path) -> None:
@@ -206,7 +252,8 @@ async def test_a_long_comparison_tells_how_far_it_is_and_stops_when_it_is_closed
     empty = Index({}, {}, {})
     steps = [step async for step in comparison([tmp_path], empty, RECIPE, every_s=0.005)]
     told = [step for step in steps if isinstance(step, Comparing)]
-    assert {step.files_total for step in told} == {3}
+    assert {step.files_total for step in told} <= {None, 3}
+    assert {step.bytes_total for step in told} >= {3 * (96 << 20)}
     assert [step.files_done for step in told] == sorted(step.files_done for step in told)
     assert isinstance(steps[-1], IngestPlan)
     assert steps[-1].new == 3

@@ -11,7 +11,8 @@ from typing import Final
 
 from rag.events import Comparing
 from rag.ingest.discovery import discover
-from rag.ingest.plan import Index, IngestPlan, make_plan
+from rag.ingest.plan import IngestPlan, make_plan
+from rag.ingest.sources import Index
 from rag.paths import located
 from rag.readers.formats import SUFFIXES
 
@@ -25,31 +26,30 @@ async def comparison(
     *,
     retry: bool = False,
     reread: bool = False,
+    own: Path | None = None,
     every_s: float = EVERY_S,
 ) -> AsyncGenerator[Comparing | IngestPlan]:
-    """Comparing now and then, the plan at last; closing it stops the thread at the next file.
+    """Comparing now and then, the plan at last; closing it stops the thread soon.
 
     Raises PathNotFound for a path that names nothing.
     """
-    denied: list[OSError] = []
-    files = await asyncio.to_thread(discover, paths, SUFFIXES, denied.append)
-    done, stopped = 0, threading.Event()
+    latest, stopped = Comparing(0, None), threading.Event()
 
-    def compared(count: int) -> None:
-        nonlocal done
-        done = count
+    def compared(step: Comparing) -> None:
+        nonlocal latest
+        latest = step
         if stopped.is_set():
             raise asyncio.CancelledError
 
-    roots = [located(path) for path in paths]
-    how = {"retry": retry, "reread": reread}
-    work = asyncio.to_thread(
-        make_plan, files, roots, index, recipe, denied=denied, compared=compared, **how
-    )
-    making = asyncio.create_task(work)
+    def make() -> IngestPlan:
+        found = discover(paths, SUFFIXES, lambda count: compared(Comparing(count, None)), own=own)
+        roots = [located(path) for path in paths]
+        return make_plan(found, roots, index, recipe, retry=retry, reread=reread, compared=compared)
+
+    making = asyncio.create_task(asyncio.to_thread(make))
     try:
         while not (await asyncio.wait({making}, timeout=every_s))[0]:
-            yield Comparing(done, len(files))
+            yield latest
         yield making.result()
     finally:
         stopped.set()

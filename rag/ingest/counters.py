@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rag.events import Progress, Summary
 from rag.ingest.plan import IngestPlan
+from rag.types import Document
 
 
 class Tally:
@@ -23,6 +24,8 @@ class Tally:
         self.reused = 0
         self.ingested = 0
         self.unread = 0  # pages
+        self.empty = 0  # pages
+        self.warned = 0  # documents
         self.failed = 0
         self.current: Path | None = None
         self._plan = plan
@@ -33,6 +36,14 @@ class Tally:
         self._started = time.monotonic()
         self._at_embedder = 0
         self._embedder_since = 0.0
+
+    def add(self, document: Document) -> None:
+        """One that is stored."""
+        self.ingested += 1
+        self.files_done += 1
+        self.unread += document.coverage.unread_pages
+        self.empty += len(document.coverage.empty)
+        self.warned += bool(document.warnings)
 
     def progress(self) -> Progress:
         return Progress(
@@ -67,6 +78,9 @@ class Tally:
             seconds=time.monotonic() - self._started,
             stage_seconds={name: round(spent, 3) for name, spent in self._seconds.items()},
             unread_pages=self.unread,
+            empty_pages=self.empty,
+            warned=self.warned,
+            passed_over=self._plan.counts().passed_over,
         )
 
     @contextmanager

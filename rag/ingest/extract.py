@@ -52,6 +52,10 @@ def extract_file(
         ) from None
     except RecursionError:
         raise LimitExceeded(f"{path.name}: nested too deeply") from None
+    except FileNotFoundError as error:
+        raise DamagedFile(
+            f"{path.name}: went away before it was read", hint="Run the command again."
+        ) from error
     except OSError as error:
         raise DamagedFile(f"{path.name}: cannot be read ({error.strerror})") from error
     except Exception as error:  # the edge to the file's content: this file fails, no other

@@ -38,7 +38,7 @@ def main() -> None:
                     extra=_Clock(setup.limits.timeout_s, results).extra,
                 )
             except ExtractionError as error:
-                outcome = Failed(type(error), str(error))
+                outcome = Failed(type(error), str(error), error.hint)
             worker_process.write(results, outcome)
             pymupdf.TOOLS.store_shrink(100)
 

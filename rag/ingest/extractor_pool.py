@@ -73,7 +73,7 @@ class ExtractorPool:
                 self._busy.discard(worker)
             await self._keep(worker, outcome)
         if isinstance(outcome, Failed):
-            raise outcome.error(outcome.message)
+            raise outcome.error(outcome.message, hint=outcome.hint)
         return outcome
 
     async def _keep(self, worker: _Worker, outcome: Extracted | Failed) -> None:

@@ -61,7 +61,8 @@ class MoreTime:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The error, as its class: an exception's extra state would not survive pickling."""
+    """The error, taken apart: an exception's extra state would not survive pickling."""
 
     error: type[ExtractionError]
     message: str
+    hint: str

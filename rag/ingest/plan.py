@@ -1,37 +1,17 @@
-"""What an ingest has to do: compares files with the index. An unchanged file costs one stat."""
+"""What an ingest has to do: compares files with the index."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
-from rag.errors import FileChanged
-from rag.events import Planned
-from rag.ingest.discovery import is_missing
+from rag.events import Comparing, Planned
+from rag.ingest.discovery import Discovery, is_missing
+from rag.ingest.sources import Index, Source, look
 from rag.types import Document, Failure
-
-_CHECK = "Check its permissions."
-# What macOS says of Documents, Desktop, Downloads and network volumes to a program that was not
-# allowed to read them: not EACCES, which is the file's own mode.
-_FORBIDDEN = {
-    errno.EPERM: "On a Mac: System Settings, Privacy & Security, Full Disk Access, for your "
-    "terminal (or rag, where launchd starts it); then run it again."
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file as it stands on disk."""
-
-    path: Path
-    sha256: str
-    size: int
-    mtime_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +28,7 @@ class IngestPlan:
     """`known` files need only their row written: moved, copied or touched, content in the index.
 
     `recovered` are files that failed before and are now gone, or again as they are in the index.
+    `passed_over` are files of formats that are not read, by suffix (see Discovery).
     """
 
     jobs: tuple[Job, ...]
@@ -60,6 +41,7 @@ class IngestPlan:
     unreadable: tuple[Failure, ...]
     gone: tuple[Path, ...]
     recovered: tuple[Path, ...] = ()
+    passed_over: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
     def counts(self) -> Planned:
         return Planned(
@@ -69,90 +51,47 @@ class IngestPlan:
             unchanged=self.unchanged,
             gone=len(self.gone),
             known_bad=len(self.known_bad),
+            passed_over={why: len(paths) for why, paths in self.passed_over.items()},
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
-    """What the plan needs to know of the index."""
-
-    documents: Mapping[Path, Document]
-    recipes: Mapping[Path, str]
-    failures: Mapping[Path, Failure]
-
-
-NOTHING: Final = Index({}, {}, {})
-
-
-@dataclass(frozen=True, slots=True)
-class _Compared:
-    """Files held against the index, one by one."""
-
-    pending: list[Source]  # new or changed, or to be read anew
-    unchanged: list[Path]
-    known_bad: list[Failure]
-    unreadable: list[Failure]
-
-
 def make_plan(
-    files: Sequence[Path],
+    found: Discovery,
     roots: Sequence[Path],
     index: Index,
     recipe: str,
     *,
     retry: bool = False,
     reread: bool = False,
-    denied: Sequence[OSError] = (),
-    compared: Callable[[int], None] = lambda _: None,
+    compared: Callable[[Comparing], None] = lambda _: None,
 ) -> IngestPlan:
     """Hold files against the index.
 
-    What is in the index below one of `roots` and not there is gone. `retry` reads again what failed
-    before, `reread` every file; otherwise only those whose size or time differ. We may not look
-    into the folders `denied`. `compared` hears how many files are done, before each.
+    `roots` are the folders below which a file that is in the index but was not found counts as
+    gone. `retry` tries again the files that failed before, `reread` reads every file anew;
+    otherwise only files are read whose size or time differ from the index's. `compared` is told
+    how far it is, before each file and each piece of one.
     """
-    found = _Compared([], [], [], [_unreadable(Path(error.filename), error) for error in denied])
-    for done, path in enumerate(files):
-        compared(done)
-        _compare(path, index, recipe, found, retry=retry or reread, reread=reread)
-    gone = [path for path in index.documents.keys() - set(files) if _is_gone(path, roots)]
+    seen = look(found, index, recipe, retry=retry, reread=reread, compared=compared)
+    gone = [path for path in index.documents.keys() - seen.there if _is_gone(path, roots)]
     stored = {} if reread else _by_content(index, recipe)
-    jobs, copies, moved = _settle(found.pending, stored, index, recipe, sorted(gone))
+    jobs, copies, moved = _settle(seen.pending, stored, index, recipe, sorted(gone))
     touched = sum(_holds(index, d.path, d.sha256, recipe) for d in copies)
-    changed = sum(source.path in index.documents for source in found.pending) - touched
-    sound = {*found.unchanged, *(d.path for d in copies), *_opened(index, roots, found.unreadable)}
-    recovered = [p for p in index.failures if p in sound or _is_gone(p, roots)]
+    changed = sum(source.path in index.documents for source in seen.pending) - touched
+    sound = {*seen.unchanged, *(d.path for d in copies), *_opened(index, roots, seen.unreadable)}
     return IngestPlan(
         jobs=jobs,
-        new=len(found.pending) - touched - changed - len(moved),
+        new=len(seen.pending) - touched - changed - len(moved),
         changed=changed,
         known=tuple(copies),
         moved=moved,
-        unchanged=len(found.unchanged) + touched,
-        known_bad=tuple(found.known_bad),
-        unreadable=tuple(found.unreadable),
+        unchanged=len(seen.unchanged) + touched,
+        known_bad=tuple(seen.known_bad),
+        unreadable=tuple(seen.unreadable),
         gone=tuple(path for path in sorted(gone) if path not in moved),
-        recovered=tuple(recovered),
+        recovered=tuple(p for p in index.failures if p in sound or _is_gone(p, roots)),
+        passed_over=found.passed_over,
     )
-
-
-def _compare(
-    path: Path, index: Index, recipe: str, found: _Compared, *, retry: bool, reread: bool
-) -> None:
-    try:
-        stat = path.stat()
-        if not reread and _is_current(path, stat, index, recipe):
-            found.unchanged.append(path)
-        elif not retry and _unchanged(index.failures.get(path), stat):
-            found.known_bad.append(index.failures[path])
-        else:
-            found.pending.append(Source(path, _sha256(path), stat.st_size, stat.st_mtime_ns))
-    except OSError as error:
-        found.unreadable.append(_unreadable(path, error))
-
-
-def _is_current(path: Path, stat: os.stat_result, index: Index, recipe: str) -> bool:
-    return _unchanged(index.documents.get(path), stat) and index.recipes[path] == recipe
 
 
 def _holds(index: Index, path: Path, sha256: str, recipe: str) -> bool:
@@ -170,16 +109,6 @@ def _opened(index: Index, roots: Sequence[Path], shut: Sequence[Failure]) -> set
     still = {failure.path for failure in shut}
     folders = (p for p in index.failures if p not in still and _below(p, roots))
     return {p for p in folders if os.path.isdir(p)}  # noqa: PTH112 - Path.is_dir may raise
-
-
-def require_unchanged(source: Source) -> None:
-    """Raises FileChanged if the file is no more the one that the plan saw."""
-    try:
-        stat = source.path.stat()
-    except OSError as error:
-        raise FileChanged(f"{source.path.name}: went away while it was read") from error
-    if (stat.st_size, stat.st_mtime_ns) != (source.size, source.mtime_ns):
-        raise FileChanged(f"{source.path.name}: changed while it was read")
 
 
 def _by_content(index: Index, recipe: str) -> dict[str, Document]:
@@ -238,22 +167,8 @@ def document_id(sha256: str, recipe: str) -> str:
     return hashlib.sha256(f"{sha256}\n{recipe}".encode()).hexdigest()[:16]
 
 
-def _unchanged(known: Document | Failure | None, stat: os.stat_result) -> bool:
-    return known is not None and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
-
-
-def _unreadable(path: Path, error: OSError) -> Failure:
-    reason = error.strerror or str(error)
-    return Failure(path, "unreadable", reason, _FORBIDDEN.get(error.errno or 0, _CHECK), 0, 0)
-
-
 def _at(document: Document, source: Source) -> Document:
     return replace(document, path=source.path, size=source.size, mtime_ns=source.mtime_ns)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _below(path: Path, roots: Iterable[Path]) -> bool:

@@ -23,7 +23,8 @@ from rag.events import FileFailed, FileIngested, IngestEvent
 from rag.ingest.counters import Tally
 from rag.ingest.extractor import Extractor
 from rag.ingest.messages import Extracted
-from rag.ingest.plan import IngestPlan, Job, require_unchanged
+from rag.ingest.plan import IngestPlan, Job
+from rag.ingest.sources import require_unchanged
 from rag.store import Addition, StoreWriter
 from rag.store.schema import now
 from rag.types import Coverage, Document, Failure
@@ -242,9 +243,7 @@ class Ingest:
                 await self._store.optimize()
         self._last_commit = time.monotonic()
         for addition in batch:
-            self._tally.ingested += 1
-            self._tally.unread += addition.document.coverage.unread_pages
-            self._tally.files_done += 1
+            self._tally.add(addition.document)
             self._events.put_nowait(FileIngested(addition.document))
         self._tell_progress()
 

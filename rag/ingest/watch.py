@@ -1,27 +1,24 @@
-"""Keep the index in step with folders: each quiet moment after a change is one ingest."""
+"""Keep the index in step with folders: each quiet moment after a change is one ingest.
+
+What befalls the system's watcher or a folder while it is watched is told and outlived: the watcher
+is set up anew, and an ingest looks at the folders themselves, so nothing stays unseen.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from rag.errors import IndexLocked
+from rag.errors import IndexLocked, RagError
 from rag.events import IngestEvent
-from rag.readers.formats import SUFFIXES
-
-if TYPE_CHECKING:
-    from watchfiles import Change
+from rag.ingest.changes import Changes
 
 Ingest = Callable[[], AsyncGenerator[IngestEvent]]
 
-# A copy of a large file changes it many times: wait until nothing has changed for this long.
-QUIET_MS = 1000
-# But take up what has arrived after this long, should changes never cease.
-LONGEST_MS = 15_000
+_LONGEST_WAIT_S = 60  # between two tries of an ingest that fails
 
 
 async def watch(
@@ -30,47 +27,45 @@ async def watch(
     stop: asyncio.Event | None = None,
     *,
     waiting: Callable[[str], None] = lambda _: None,
+    own: Sequence[Path] = (),
+    rescan_s: float = 300.0,
 ) -> AsyncGenerator[IngestEvent]:
-    """Ingest once, then after every change below `folders`, until `stop` is set."""
-    from watchfiles import awatch
+    """Ingest once, then after every change below `folders`, until `stop` is set.
 
-    changes = awatch(
-        *folders,
-        watch_filter=_concerns_us,
-        step=QUIET_MS,
-        debounce=LONGEST_MS,
-        stop_event=stop,
-        yield_on_timeout=False,
-        ignore_permission_denied=True,
-    )
+    Also every `rescan_s` seconds, for changes that the system does not tell of. What happens below
+    `own` is this program's doing. `waiting` is told why nothing happens. Raises RagError where the
+    first ingest does; later ones are tried again.
+    """
+    changes = Changes(list(folders), own, stop, rescan_s=rescan_s, notice=waiting)
     # Watching begins before the first ingest, so that nothing which arrives meanwhile is missed.
-    change = asyncio.ensure_future(anext(changes, None))
-    await asyncio.sleep(0)  # its task runs up to its first wait, which is after it subscribed
+    await changes.start()
     try:
-        while True:
+        async for event in _run(ingest, waiting, once=True):
+            yield event
+        while await changes.wait():
             async for event in _run(ingest, waiting):
                 yield event
-            if await change is None:
-                return
-            change = asyncio.ensure_future(anext(changes, None))
     finally:
-        change.cancel()
+        await changes.close()
 
 
-async def _run(ingest: Ingest, waiting: Callable[[str], None]) -> AsyncGenerator[IngestEvent]:
-    """One ingest. While another process writes there is nothing to do: it ends, we try again."""
+async def _run(
+    ingest: Ingest, waiting: Callable[[str], None], *, once: bool = False
+) -> AsyncGenerator[IngestEvent]:
+    """One ingest, tried until it ends well: another process may be writing, a folder may be away.
+    `once`: what is wrong but for that is the caller's."""
+    told = ""
     for attempt in itertools.count():
         try:
             async with aclosing(ingest()) as events:
                 async for event in events:
                     yield event
             return
-        except IndexLocked as error:
-            if attempt == 0:
-                waiting(f"{error}; waiting for it")
-            await asyncio.sleep(1)
-
-
-def _concerns_us(_: Change, path: str) -> bool:
-    file = Path(path)
-    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        except RagError as error:
+            locked = isinstance(error, IndexLocked)
+            if once and not locked:
+                raise
+            if str(error) != told:
+                told = str(error)
+                waiting(f"{error}; waiting for it" if locked else f"{error}; trying again")
+            await asyncio.sleep(1 if locked else min(2**attempt, _LONGEST_WAIT_S))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from rag.readers.title import title_of
 from rag.types import UNREAD, Coverage, Page, ParsedDocument
 
 _METADATA = ("author", "subject", "keywords", "creator", "producer", "creationDate", "modDate")
+_EMPTY = "Nothing is written in it: check that it is the file you mean."
+_ELSEWHERE = (
+    "What it holds is not on its pages: save its attachments from a PDF viewer, or print it to a "
+    "PDF, and ingest those."
+)
 _LANGUAGE_PAGES = 20  # that tell the language
 
 
@@ -28,9 +34,7 @@ def parse_document(
     content = sniff(path).read(path, limits, password=password, extra=extra)
     pages = tuple(map(_written, content.pages))
     if not any(page.text for page in pages):
-        unread = Coverage.of(pages).unread
-        why = ", ".join(f"{len(found)} with {UNREAD[kind]}" for kind, found in unread.items())
-        raise NoText(f"{path.name}: no text on its {len(pages)} pages" + (why and f" ({why})"))
+        raise _no_text(path, pages, content.warnings)
     return ParsedDocument(
         title=title_of(content.title, pages, path),
         language=detect_language("\n".join(page.text for page in pages[:_LANGUAGE_PAGES])),
@@ -40,6 +44,18 @@ def parse_document(
         },
         warnings=content.warnings,
     )
+
+
+def _no_text(path: Path, pages: Sequence[Page], warnings: Sequence[str]) -> NoText:
+    """With what is there instead of text, and the hint that fits it."""
+    unread = Coverage.of(pages).unread
+    found = [f"{len(numbers)} with {UNREAD[kind]}" for kind, numbers in unread.items()]
+    why = f" ({', '.join(found)})" if found else ""
+    told = "".join(f"; {warning}" for warning in warnings if not found or "pages" not in warning)
+    error = NoText(f"{path.name}: no text on its {len(pages)} pages{why}{told}")
+    if not unread:
+        error.hint = _EMPTY if not warnings else _ELSEWHERE
+    return error
 
 
 def _written(page: Page) -> Page:

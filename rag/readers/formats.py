@@ -15,6 +15,7 @@ from rag.readers.pdf import PDF
 from rag.readers.reflowable import MOBI, OFFICE
 from rag.readers.spreadsheet import XLSX
 from rag.readers.text import MARKDOWN, PLAIN
+from rag.readers.unread_formats import advice
 
 FORMATS: Final[tuple[Format, ...]] = (PDF, OFFICE, XLSX, MARKUP, MOBI, MARKDOWN, PLAIN)
 # Suffixes of the files that a folder walk takes up.
@@ -38,7 +39,8 @@ def sniff(path: Path) -> Format:
     named = next((format_ for format_ in FORMATS if suffix in format_.suffixes), None)
     if named is None:
         kind = f"of type {suffix}" if suffix else "without a suffix"
-        raise UnsupportedFile(f"{path.name}: files {kind} are not read")
+        hint = advice(suffix) or None
+        raise UnsupportedFile(f"{path.name}: files {kind} are not read", hint=hint)
     if named is PDF:
         raise _no_pdf(path, head)
     if not named.fits(head):

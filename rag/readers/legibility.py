@@ -25,6 +25,7 @@ _MIN_SHARE = 0.15  # of all the writing; below it is a logo, a signature, the pi
 _LAYER_SHARE = 0.25  # of transparent text that lies on writing, for it to be a scan's layer
 _LAYER_GAPS = 0.35  # of a scan's writing, beside a layer that covers the rest of it
 _LAYER_PAD = 0.6  # of its height: layers lie on their lines only roughly
+_ICONS = (0, 17)  # kinds of annotations that are drawn as one: notes, attached files
 _SCAN_SHARE = 0.5  # of a page under images; used where a page cannot be drawn
 _MIN_GARBLED = 3  # characters
 
@@ -67,6 +68,9 @@ class _Drawn:
         ]
         thick = [box for kind, box in found if "path" in kind and _thickness(box) > _RULE]
         self.may_write = bool(self.images or thick)
+        # A paper clip, a note: signs that something is there, no writing.
+        icons = page.annots(types=_ICONS) if self.may_write and page.annot_xrefs() else ()
+        self.icons: list[Box] = [tuple(icon.rect) for icon in icons]
 
 
 def _thickness(box: Box) -> float:
@@ -91,6 +95,7 @@ def _unread(texts: Sequence[Text], ink: Ink, drawn: _Drawn) -> Unread:
         for text in texts
         if not text.garbled
     ]
+    covered += [(icon, 1.0) for icon in drawn.icons]
     everywhere, open_ = ink.writing(covered)
     garbled = [text.box for text in texts if text.garbled]
     kinds: Counter[Unread] = Counter(

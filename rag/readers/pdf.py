@@ -11,6 +11,7 @@ from rag.config import Extraction
 from rag.encoding import decode
 from rag.errors import DamagedFile, EncryptedFile, LimitExceeded
 from rag.readers.base import Content, ExtraTime, Format
+from rag.readers.enclosed import pinned_files, warnings_of
 from rag.readers.fonts import Fonts
 from rag.readers.layout_model import Layout, layout_within
 from rag.readers.legibility import judge
@@ -117,6 +118,7 @@ class Reader:
         self.unreadable: list[int] = []
         self.overlong: list[int] = []
         self._unread: dict[str, list[int]] = {}
+        self._pinned: list[str] = []
         self._fonts = Fonts()
 
     @property
@@ -128,7 +130,10 @@ class Reader:
         }
         for kind, pages in self._unread.items():
             left_out[f"pages with {UNREAD[kind]}, which was not read"] = pages
-        return tuple(f"{why}: {_listed(pages)}" for why, pages in left_out.items() if pages)
+        told = tuple(f"{why}: {_listed(pages)}" for why, pages in left_out.items() if pages)
+        return (
+            (*told, *warnings_of(self._document, self._pinned)) if self._document.is_pdf else told
+        )
 
     def pages(self) -> Iterator[Page]:
         count = int(self._document.page_count)
@@ -158,6 +163,8 @@ class Reader:
             judgement = judge(page, texts_of(page, self._fonts))
             set_texts(raw, judgement.texts)
             raw.unread = judgement.unread
+            if self._document.is_pdf:
+                self._pinned += pinned_files(page)
             return raw
         except Exception as error:  # the edge to MuPDF: it costs this page only
             if _for_want_of_memory(error):
