@@ -2,13 +2,14 @@
 
     uv run python -m benchmarks.refusal measure DEV_SETS --home HOME --out signals.jsonl
     uv run python -m benchmarks.refusal fit signals.jsonl
+    uv run python -m benchmarks.refusal shipped signals.jsonl
 
 `measure` asks every question of the sets (already ingested under HOME: benchmarks/retrieval.py)
 and writes the signals. Each answerable one is asked a second time with its documents left out of
 the scope, which makes it unanswerable ("removed"); those that the sets themselves call unanswerable
 ("near") are about what the documents do tell. `fit` fits on one half, divided by document, and
-reports on the other: AUROC with its interval, and precision and recall at thresholds, also of the
-follow-ups alone; and what search and evidence cost.
+reports on the other; `shipped` reports on the rule as it is. Both tell AUROC with its interval,
+precision and recall at thresholds, also of the follow-ups alone, and what search and evidence cost.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._report import finish, show, tell
-from rag.answering.answerability import SIGNALS
+from rag.answering.answerability import BIAS, SIGNALS, WEIGHTS
 from rag.answering.question_match import match_question
 from rag.config import Settings, load_settings
 from rag.evaluation.bootstrap import Floats, bootstrap_ratio, bootstrap_statistic
@@ -78,7 +79,10 @@ async def row(pipeline: MeasuredPipeline, question: Question, scope: Scope, kind
     retrieved = await pipeline.search(question.question, question.history, scope=scope)
     found = time.process_time()
     searched = retrieved.search_text
-    match = await match_question(question.question, searched, retrieved.hits, embedder)
+    calibration = await pipeline.calibration()
+    match = await match_question(
+        question.question, searched, retrieved.hits, embedder, calibration=calibration
+    )
     signals = tuple(round(signal(match), 4) for signal in SIGNALS.values())
     cpu_ms = (1000 * (found - began), 1000 * (time.process_time() - found))
     follow_up = searched != question.question
@@ -102,9 +106,20 @@ async def measure(options: argparse.Namespace) -> None:
 # ── fit ───────────────────────────────────────────────────────────────────────────────────────
 
 
+def shipped(options: argparse.Namespace) -> None:
+    """What the rule as it ships gives on signals that it was not fitted to: of another embedder."""
+    weights = np.array([BIAS, *(WEIGHTS[name] for name in SIGNALS)])
+    rows = rows_in(options.signals)
+    held = list(zip(rows, scored(weights, rows).tolist(), strict=True))
+    finish("refusal", report(held), command="shipped")
+
+
+def rows_in(file: Path) -> list[Row]:
+    return [Row(*json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
 def fit(options: argparse.Namespace) -> None:
-    with options.signals.open(encoding="utf-8") as file:
-        rows = [Row(*json.loads(line)) for line in file]
+    rows = rows_in(options.signals)
     first = [zlib.crc32(row.cluster.encode()) % 2 == 0 for row in rows]
     held: list[tuple[Row, float]] = []
     for half in (True, False):  # each half is judged by what was fitted on the other
@@ -218,6 +233,9 @@ def main() -> None:
     second = commands.add_parser("fit")
     second.add_argument("signals", type=Path)
     second.set_defaults(run=fit)
+    third = commands.add_parser("shipped")
+    third.add_argument("signals", type=Path)
+    third.set_defaults(run=shipped)
     options = parser.parse_args()
     options.run(options)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rag.errors import PathNotFound
 from rag.events import IngestEvent
+from rag.ingest.calibration import calibrate
 from rag.store import StoreWriter
 from rag.store.checks import Fault, check, repair
 from rag.store.lock import writer_lock
@@ -139,6 +140,7 @@ async def change_embedder(pipeline: Pipeline, model: str) -> AsyncGenerator[Reem
             async with aclosing(reembed(store, embedder, model)) as steps:
                 async for step in steps:
                     yield step
+            await calibrate(store, embedder)
         finally:
             store.close()
             pipeline.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.answering.conversation import Conversation
+from rag.calibration import Calibration
 from rag.compute.cpu_cores import cores
 from rag.config import Settings
 from rag.embedders.base import Embedder
@@ -64,6 +65,10 @@ class Pipeline:
     async def embedder(self) -> Embedder:
         """The embedding model that made the index, or that will make it."""
         return await self.runtime.embedder(self.embedding_model)
+
+    async def calibration(self) -> Calibration | None:
+        """What that model's cosines are worth here; None where it was not measured."""
+        return await (await self.store()).calibration()
 
     @property
     def embedding_model(self) -> str:
@@ -192,16 +197,11 @@ class Pipeline:
         await store.require_embedder(embedder.id)
         documents = () if scope.all_documents else documents_of(scope, await store.snapshot())
         ids = None if scope.all_documents else tuple(sorted({d.id for d in documents}))
-        weighted = "cross_encoder" in self.retrieval_plan.weights
+        plan, where = self.retrieval_plan, Filter(ids, scope.pages)
+        weighted = "cross_encoder" in plan.weights
         rerankers = {"cross_encoder": await self.runtime.reranker()} if weighted else {}
-        hits = await retrieve(
-            embedded,
-            store,
-            k=k or self.settings.k,
-            where=Filter(ids, scope.pages),
-            plan=self.retrieval_plan,
-            rerankers=rerankers,
-        )
+        k = k or self.settings.k
+        hits = await retrieve(embedded, store, k=k, where=where, plan=plan, rerankers=rerankers)
         return Retrieved(question, text, tuple(hits), documents, scope.pages)
 
     async def _embedded(self, text: str) -> tuple[Embedder, SearchText]:

@@ -91,6 +91,11 @@ def _of_word(word: str, language: str) -> tuple[tuple[str, str], ...]:
     return (*whole, *((part, stem(part)) for part in several))
 
 
+def words(text: str) -> list[str]:
+    """The words of a text, lower case, figures too."""
+    return _WORD.findall(_lowered(text))
+
+
 def fold(text: str) -> str:
     """Lower case without accents or compatibility forms: "Ünïte" and "ＵＮＩＴＥ" meet."""
     if text.isascii():

@@ -29,7 +29,9 @@ def page(number: int, text: str) -> Page:
     return Page(number, str(number), text, (block,), tuple(words), 595.0, 842.0, "text")
 
 
-def addition(name: str, texts: list[str], vectors: list[np.ndarray], id_: str = "") -> Addition:
+def addition(
+    name: str, texts: list[str], vectors: list[np.ndarray], id_: str = "", *, language: str = "en"
+) -> Addition:
     pages = [page(number, text) for number, text in enumerate(texts, 1)]
     chunks, offset = [], 0
     for number, text in enumerate(texts, 1):
@@ -45,7 +47,7 @@ def addition(name: str, texts: list[str], vectors: list[np.ndarray], id_: str = 
         mtime_ns=2,
         pages=len(pages),
         chunks=len(chunks),
-        language="en",
+        language=language,
         coverage=Coverage.of(pages),
         metadata={"author": "Ä"},
         added_at="2026-01-01T00:00:00+00:00",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from asking import events_of, pipeline_over
 
-from rag.answering.answerability import FITTED_TO
+from rag.calibration import BUNDLED
 from rag.config import Settings
 from rag.events import Retrieved
 from rag.pipeline import AskOptions, Conversation
@@ -95,7 +95,7 @@ async def test_the_question_that_is_searched_for_is_told(settings: Settings) -> 
 async def test_what_the_documents_do_not_hold_is_refused_unasked(settings: Settings) -> None:
     engine, conversation = FakeEngine("Made up."), Conversation()
     sure = settings.model_copy(update={"refusal_threshold": 0.99})
-    async with pipeline_over(sure, engine, PAGES, embedder=FITTED_TO) as pipeline:
+    async with pipeline_over(sure, engine, PAGES, embedder=BUNDLED) as pipeline:
         _, done = await events_of(pipeline, "Who is the pope?", conversation=conversation)
     assert engine.calls == []
     assert done.answer.refused
@@ -117,7 +117,7 @@ async def test_a_follow_up_about_something_else_is_refused_unasked(
     engine, conversation = FakeEngine("Made up."), Conversation()
     strict = settings.model_copy(update={"refusal_threshold": 0.35})
     documents = {"lease": pages, "boats": PAGES["boats"]}
-    async with pipeline_over(strict, engine, documents, embedder=FITTED_TO) as pipeline:
+    async with pipeline_over(strict, engine, documents, embedder=BUNDLED) as pipeline:
         await events_of(pipeline, first, conversation=conversation)
         assert len(engine.calls) == 1
         _, other = await events_of(pipeline, question, conversation=conversation)
@@ -130,7 +130,7 @@ async def test_a_follow_up_that_leans_on_the_question_before_is_answered(
 ) -> None:
     engine, conversation = FakeEngine("900 crowns."), Conversation()
     strict = settings.model_copy(update={"refusal_threshold": 0.35})
-    async with pipeline_over(strict, engine, PAGES, embedder=FITTED_TO) as pipeline:
+    async with pipeline_over(strict, engine, PAGES, embedder=BUNDLED) as pipeline:
         await events_of(pipeline, QUESTIONS[0], conversation=conversation)
         await events_of(pipeline, "And the deposit?", conversation=conversation)
     assert len(engine.calls) == 2
@@ -141,7 +141,7 @@ async def test_an_unsupported_answer_to_an_unlikely_question_is_taken_back(
 ) -> None:
     engine = FakeEngine("The pope is Otto the Ninth of Lower Saxony.")
     hardly = settings.model_copy(update={"refusal_threshold": 0.001})
-    async with pipeline_over(hardly, engine, PAGES, embedder=FITTED_TO) as pipeline:
+    async with pipeline_over(hardly, engine, PAGES, embedder=BUNDLED) as pipeline:
         _, done = await events_of(pipeline, "Who is the pope?")
     assert len(engine.calls) == 1
     assert done.answer.refused
@@ -152,7 +152,7 @@ async def test_an_unsupported_answer_to_an_unlikely_question_is_taken_back(
 async def test_a_threshold_of_0_neither_refuses_nor_takes_back(settings: Settings) -> None:
     engine = FakeEngine("The pope is Otto the Ninth of Lower Saxony.")
     never = settings.model_copy(update={"refusal_threshold": 0.0})
-    async with pipeline_over(never, engine, PAGES, embedder=FITTED_TO) as pipeline:
+    async with pipeline_over(never, engine, PAGES, embedder=BUNDLED) as pipeline:
         _, done = await events_of(pipeline, "Who is the pope?")
     assert not done.answer.refused
     assert done.answer.text == "The pope is Otto the Ninth of Lower Saxony."

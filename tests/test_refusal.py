@@ -71,7 +71,7 @@ def test_one_sentence_with_all_terms_beats_a_passage_that_scatters_them() -> Non
 def test_the_question_match_are_few_and_in_order() -> None:
     hits = [hit(f"{RENT} " * 9, page=page) for page in range(1, 9)]
     found = matched("How high is the yearly rent?", hits)
-    cosines = [sentence.cosine for sentence in found.nearest]
+    cosines = [sentence.likeness for sentence in found.nearest]
     assert len(cosines) == EMBEDDED < len(found.sentences)
     assert cosines == sorted(cosines, reverse=True)
     assert "yearly rent" in found.nearest[0].text

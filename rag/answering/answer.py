@@ -18,6 +18,7 @@ from rag.answering.prompting import Budget, Prompt, build_prompt
 from rag.answering.quotes_first import quoted, quotes_first, unmarked, verified
 from rag.answering.refusal_message import NOT_SAID
 from rag.answering.repetition import loop_start
+from rag.calibration import Calibration
 from rag.config import Settings
 from rag.embedders.base import Embedder
 from rag.engines.base import Engine
@@ -51,6 +52,9 @@ class Source(Pages, Protocol):
 
     async def embedder(self) -> Embedder:
         """The one that made the index."""
+
+    async def calibration(self) -> Calibration | None:
+        """What its cosines are worth there; None where it was not measured."""
 
     async def documents(self) -> list[Document]:
         """All of the collection."""
@@ -193,7 +197,9 @@ class Answering:
         """Raises EmbeddingError."""
         if options.whole or is_broad(retrieved.question):
             return Answerability()
-        return await estimate_answerability(retrieved, await self.source.embedder())
+        source = self.source
+        embedder, calibration = await asyncio.gather(source.embedder(), source.calibration())
+        return await estimate_answerability(retrieved, embedder, calibration)
 
     def _pieces(self, engine: Engine, prompt: Prompt, options: AskOptions) -> AsyncGenerator[Piece]:
         return engine.stream(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rag.answering.question_match import QuestionMatch, Sentence, match_question
+from rag.calibration import Calibration
 from rag.embedders.base import Embedder
 from rag.events import Retrieved
 from rag.terms import query_terms
@@ -21,18 +22,20 @@ from rag.verification.segmentation import statements
 COUNT: Final = 3
 # Sentences that are embedded: a few more than for a refusal, which shows the nearest one alone.
 EMBEDDED: Final = 12
-# What the share of the question's rare terms and 1 / (rank of the passage) add to the cosine.
-_SHARE: Final = 0.5
-_RANK: Final = 0.3
+# What the share of the question's rare terms and 1 / (rank of the passage) add to the likeness.
+_SHARE: Final = 0.57
+_RANK: Final = 0.34
 _HEADING_WORDS: Final = 9
 _CHAPTER: Final = re.compile(r"\d+(?:\.\d+)+\.?\s+|\d+\.\s+")
 _ENDED: Final = re.compile(r"[.!?:;。！？|][\"'”’»)\]]*$")
 
 
-async def best_quotes(retrieved: Retrieved, embedder: Embedder) -> list[Sentence]:
+async def best_quotes(
+    retrieved: Retrieved, embedder: Embedder, calibration: Calibration | None
+) -> list[Sentence]:
     """The sentences, best first. Raises EmbeddingError."""
     match = await match_question(
-        retrieved.question, retrieved.search_text, retrieved.hits, embedder, EMBEDDED
+        retrieved.question, retrieved.search_text, retrieved.hits, embedder, EMBEDDED, calibration
     )
     return chosen(match)
 
@@ -46,7 +49,7 @@ def chosen(match: QuestionMatch, count: int = COUNT) -> list[Sentence]:
         if said is None or not _adds(match, said):
             continue
         rank = ranks[sentence.hit.chunk.id]
-        score = sentence.cosine + _SHARE * match.share(sentence.terms) + _RANK / rank
+        score = sentence.likeness + _SHARE * match.share(sentence.terms) + _RANK / rank
         known = scored.get(said.text)
         scored[said.text] = max((score, said), known or (score, said), key=lambda one: one[0])
     best = sorted(scored.values(), key=lambda one: -one[0])
@@ -64,7 +67,7 @@ def _answering(sentence: Sentence) -> Sentence | None:
     if not (text.endswith("?") or _is_heading(text)):
         return sentence
     behind = list(_behind(sentence.hit, sentence.text))
-    return Sentence(sentence.hit, behind[0], sentence.terms, sentence.cosine) if behind else None
+    return Sentence(sentence.hit, behind[0], sentence.terms, sentence.likeness) if behind else None
 
 
 def _behind(hit: Hit, text: str) -> Iterator[str]:

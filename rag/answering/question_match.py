@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from rag.calibration import UNMEASURED, Calibration
 from rag.embedders.base import Embedder
 from rag.terms import indexed_terms, query_terms
 from rag.types import Hit
@@ -27,12 +28,13 @@ EMBEDDED: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence, list item or table row of a passage; `cosine` to the question if embedded."""
+    """A sentence, list item or table row of a passage; `likeness` to the question (0 to 1, on the
+    scale of `rag.calibration`) if embedded."""
 
     hit: Hit
     text: str
     terms: frozenset[str]
-    cosine: float = 0.0
+    likeness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,21 @@ class QuestionMatch:
     passages: tuple[frozenset[str], ...]  # the terms of the first DEPTH passages
     sentences: tuple[Sentence, ...]  # of those passages
     nearest: tuple[Sentence, ...] = ()
+    calibration: Calibration = UNMEASURED
+
+    def likeness(self, hit: Hit, cosine: float) -> float:
+        """A cosine of the hit, or of a sentence of it, on the scale that all embedders share."""
+        scale = self.calibration.likeness(hit.document.language)
+        return scale.of(cosine) if scale is not None else max(0.0, cosine)
 
     @classmethod
-    def of(cls, question: str, searched: str, hits: Sequence[Hit]) -> QuestionMatch:
+    def of(
+        cls,
+        question: str,
+        searched: str,
+        hits: Sequence[Hit],
+        calibration: Calibration = UNMEASURED,
+    ) -> QuestionMatch:
         """Without `nearest`."""
         first = tuple(hits[:DEPTH])
         asked = set(query_terms(searched))
@@ -58,7 +72,9 @@ class QuestionMatch:
         frequency = Counter(chain.from_iterable(s.terms & asked for s in sentences))
         total = len(sentences) + 1
         weights = {term: math.log(1 + total / (1 + frequency[term])) for term in asked}
-        return cls(question, searched, tuple(hits), weights, passages, sentences)
+        return cls(
+            question, searched, tuple(hits), weights, passages, sentences, calibration=calibration
+        )
 
     def share(self, held: frozenset[str]) -> float:
         """How much of the question's terms, by their rarity, is held."""
@@ -76,13 +92,15 @@ async def match_question(
     hits: Sequence[Hit],
     embedder: Embedder,
     embedded: int = EMBEDDED,
+    calibration: Calibration | None = None,
 ) -> QuestionMatch:
     """With the nearest sentences, of `embedded` that are looked at. Raises EmbeddingError.
 
     A follow-up's cosines are to the mean of what was searched for and of the question alone:
     nearness to the carried words is no nearness to what is asked now.
     """
-    match = await asyncio.to_thread(QuestionMatch.of, question, searched, hits)
+    scale = calibration or UNMEASURED
+    match = await asyncio.to_thread(QuestionMatch.of, question, searched, hits, scale)
     chosen = await asyncio.to_thread(match.candidates, embedded)
     if not chosen:
         return match
@@ -92,8 +110,11 @@ async def match_question(
         *(embedder.embed_query(text) for text in asked),
     )
     cosines = vectors @ np.mean(queries, axis=0)
-    found = [replace(s, cosine=float(c)) for s, c in zip(chosen, cosines, strict=True)]
-    return replace(match, nearest=tuple(sorted(found, key=lambda s: -s.cosine)))
+    found = [
+        replace(s, likeness=match.likeness(s.hit, float(c)))
+        for s, c in zip(chosen, cosines, strict=True)
+    ]
+    return replace(match, nearest=tuple(sorted(found, key=lambda s: -s.likeness)))
 
 
 def _terms(text: str, hit: Hit) -> frozenset[str]:

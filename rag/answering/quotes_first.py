@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from rag.answering.best_quotes import best_quotes, quotes_text
 from rag.answering.final_answer import pages_of
 from rag.answering.map_reduce import Pages
+from rag.calibration import Calibration
 from rag.embedders.base import Embedder
 from rag.events import Retrieved
 from rag.verification.ground import Grounded, ground
@@ -24,11 +25,15 @@ class Source(Pages, Protocol):
     async def embedder(self) -> Embedder:
         """The one that made the index."""
 
+    async def calibration(self) -> Calibration | None:
+        """What its cosines are worth there; None where it was not measured."""
+
 
 async def quoted(retrieved: Retrieved, source: Source) -> Grounded | None:
     """The one to three sentences that answer best, cited; None where there are none. No model is
     asked. Raises EmbeddingError."""
-    found = await best_quotes(retrieved, await source.embedder())
+    embedder, calibration = await asyncio.gather(source.embedder(), source.calibration())
+    found = await best_quotes(retrieved, embedder, calibration)
     pages = await pages_of(retrieved.hits, source)
     # By their words: they are the passages' own.
     grounded = await asyncio.to_thread(

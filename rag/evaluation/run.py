@@ -9,7 +9,8 @@ from contextlib import aclosing
 from dataclasses import fields, replace
 from typing import Any
 
-from rag.answering.answerability import estimate_answerability, is_fitted_to
+from rag.answering.answerability import estimate_answerability, is_measured
+from rag.calibration import Calibration
 from rag.embedders.base import Embedder, Vectors
 from rag.errors import DocumentNotFound, EngineError
 from rag.evaluation.questions import Question, missing_documents
@@ -130,16 +131,20 @@ async def retrieve_one(pipeline: MeasuredPipeline, question: Question, k: int) -
     return Record(
         id=question.id,
         retrieved=tuple(map(RetrievedPassage.of, found.hits)),
-        likely=await _likely(found, cache),
+        likely=await _likely(found, cache, await pipeline.calibration()),
         embed_ms=embedding * 1000,
         search_ms=(total - embedding) * 1000,
     )
 
 
-async def _likely(found: Retrieved, embedder: Embedder) -> float | None:
-    if not is_fitted_to(embedder.id):
+async def _likely(
+    found: Retrieved, embedder: Embedder, calibration: Calibration | None
+) -> float | None:
+    if not is_measured(calibration, embedder.id):
         return None
-    return (await estimate_answerability(found, embedder)).likely if found.hits else 0.0
+    if not found.hits:
+        return 0.0
+    return (await estimate_answerability(found, embedder, calibration)).likely
 
 
 async def answer_one(pipeline: Pipeline, question: Question, record: Record) -> Record:

@@ -20,6 +20,7 @@ import numpy as np
 from rag.embedders.base import Embedder, Vectors
 from rag.errors import ExtractionError
 from rag.events import FileFailed, FileIngested, IngestEvent
+from rag.ingest.calibration import calibrate
 from rag.ingest.counters import Tally
 from rag.ingest.extractor import Extractor
 from rag.ingest.messages import Extracted
@@ -110,6 +111,8 @@ class Ingest:
         await self._commit()
         with self._tally.timed("optimize"):
             await self._store.optimize()
+        with self._tally.timed("calibrate"):
+            await calibrate(self._store, self._embedder)
         self._events.put_nowait(self._tally.summary())
 
     async def _write_known(self) -> None:

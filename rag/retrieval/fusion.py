@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 from rag.config import Settings
+from rag.retrieval.lists import Known, all_known
 from rag.retrieval.query_expansion import NONE, glossary
 from rag.store import ChunkRef, Found
 
@@ -54,6 +55,7 @@ class RetrievalPlan:
     distinct_pages: bool = True
     cover_named: bool = True
     named_pages: bool = True
+    vectors_by_language: bool = True
     glossary: Mapping[str, str] = field(default_factory=lambda: NONE)
 
     @classmethod
@@ -67,6 +69,7 @@ class RetrievalPlan:
 
 
 Gains = Mapping[str, Mapping[int, float]]
+VECTORS: Final = ("dense", "dense_named", "dense_glossary")
 
 
 def fuse(lists: Mapping[str, Sequence[Found]], added: Gains) -> list[tuple[ChunkRef, float]]:
@@ -82,14 +85,21 @@ def fuse(lists: Mapping[str, Sequence[Found]], added: Gains) -> list[tuple[Chunk
     return sorted(ranked, key=lambda pair: (-pair[1], pair[0].document_id, pair[0].ordinal))
 
 
-def gains(lists: Mapping[str, Sequence[Found]], plan: RetrievalPlan) -> Gains:
-    """What each list adds to the score of each chunk that it has: by names and rows, best first."""
+def gains(
+    lists: Mapping[str, Sequence[Found]], plan: RetrievalPlan, known: Known = all_known
+) -> Gains:
+    """What each list adds to the score of each chunk that it has: by names and rows, best first.
+
+    Lists of vectors count as much as the embedder knows of the document's language.
+    """
     added: dict[str, dict[int, float]] = {}
     for name, found in lists.items():
         shares = _by_score(found) if plan.fusion == "scores" else _by_rank(found, plan)
         weight = plan.weights[name]
+        trust = known if name in VECTORS and plan.vectors_by_language else all_known
         added[name] = {
-            item.ref.row: weight * share for item, share in zip(found, shares, strict=True)
+            item.ref.row: weight * share * trust(item.ref.document_id)
+            for item, share in zip(found, shares, strict=True)
         }
     return added
 

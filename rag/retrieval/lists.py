@@ -10,6 +10,12 @@ from types import MappingProxyType
 from rag.embedders.base import Vectors
 from rag.store import Filter, Found, Searcher
 
+Known = Callable[[str], float]  # by a document's id: what its vectors count, 0 to 1
+
+
+def all_known(_: str) -> float:
+    return 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -17,7 +23,8 @@ class Query:
 
     `glossary` holds what the glossary adds (vector of question and additions, terms of these),
     `phrases` the terms of each quoted phrase, `unseen` terms that the full-text list does not show.
-    `places` are pages that the question names, `labels` the terms of each numbered part.
+    `places` are pages that the question names, `labels` the terms of each numbered part, `known`
+    tells how well the embedder knows a document's language.
     """
 
     vector: Vectors
@@ -29,6 +36,7 @@ class Query:
     unseen: tuple[str, ...] = ()
     places: tuple[Filter, ...] = ()
     labels: tuple[tuple[str, ...], ...] = ()
+    known: Known = all_known
 
 
 RankedList = Callable[[Searcher, Query, int], Awaitable[list[Found]]]

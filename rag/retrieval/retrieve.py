@@ -7,15 +7,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Self
 from weakref import WeakKeyDictionary
 
+from rag.calibration import Calibration
 from rag.embedders.base import Embedder, Vectors
 from rag.options import PageRange
 from rag.rerankers.base import Reranker, reranked
 from rag.retrieval.fusion import Gains, RetrievalPlan, fuse, gains
-from rag.retrieval.lists import LISTS, Query
+from rag.retrieval.lists import LISTS, Query, all_known
 from rag.retrieval.locations import Locations, locations_in
 from rag.retrieval.named_documents import Titles
 from rag.retrieval.query_expansion import expansion
@@ -68,7 +70,7 @@ async def retrieve(
     `plan.rerank` that the others found."""
     for _ in range(_TRIES):
         searcher = await store.searcher()
-        query = _query(searched, searcher.snapshot, where)
+        query = _query(searched, searcher.snapshot, where, await store.calibration())
         hits = await _search(searched.text, query, searcher, k, plan, rerankers)
         now = await store.snapshot()
         if now is searcher.snapshot:
@@ -123,7 +125,7 @@ def _ordered(
     lists: Mapping[str, Sequence[Found]], query: Query, plan: RetrievalPlan, k: int
 ) -> tuple[list[tuple[ChunkRef, float]], Gains]:
     """The lists as one, by the rules of the plan; and what each list added."""
-    added = gains(lists, plan)
+    added = gains(lists, plan, query.known)
     ordered = fuse(lists, added)
     if plan.distinct_pages:
         ordered = distinct_pages_first(ordered)
@@ -151,7 +153,9 @@ async def _rerank(
     }
 
 
-def _query(searched: SearchText, snapshot: Snapshot, where: Filter) -> Query:
+def _query(
+    searched: SearchText, snapshot: Snapshot, where: Filter, calibration: Calibration | None
+) -> Query:
     text, library = searched.text, _Library.of(snapshot)
     titles, languages = library.titles, library.languages
     places = locations_in(text)
@@ -172,6 +176,7 @@ def _query(searched: SearchText, snapshot: Snapshot, where: Filter) -> Query:
         phrases=tuple(tuple(indexed_terms(phrase, languages[0])) for phrase in quoted),
         places=_places(places, snapshot, named or where.document_ids, where),
         labels=tuple(tuple(indexed_terms(label, languages[0])) for label in places.labels),
+        known=all_known if calibration is None else partial(_known, snapshot, calibration),
     )
 
 
@@ -189,6 +194,10 @@ def _places(
             last = snapshot.by_id[id_].pages
             places.append(Filter((id_,), PageRange(last, last)))
     return tuple(places)
+
+
+def _known(snapshot: Snapshot, calibration: Calibration, document_id: str) -> float:
+    return calibration.known(snapshot.by_id[document_id].language)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from rag.errors import IndexCorrupt, IndexMismatch, IndexMissing
 from rag.store.schema import FORMAT
 
 NAME = "index.json"
+CALIBRATION = "calibration.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,14 @@ def read_manifest(directory: Path) -> Manifest:
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Put `manifest` in place, atomically and durably."""
-    draft = directory / f"{NAME}.{os.getpid()}"
-    with draft.open("w") as file:
-        json.dump(asdict(manifest), file, indent=2)
+    put_in_place(directory / NAME, json.dumps(asdict(manifest), indent=2))
+
+
+def put_in_place(path: Path, text: str) -> None:
+    """Write a whole file over what stands there, atomically and durably."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(directory / NAME)
+    draft.replace(path)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
+from rag.calibration import Calibration
+from rag.embedders.base import Vectors
 from rag.encoding import path_of
 from rag.errors import IndexMismatch, IndexMissing
 from rag.store import schema
 from rag.store.connection import batches, connect, one_of, translated
 from rag.store.indexes import Indexes
-from rag.store.manifest import NAME, Manifest, read_manifest
+from rag.store.manifest import CALIBRATION, NAME, Manifest, read_manifest
 from rag.store.search import Searcher, Snapshot
 from rag.types import Document, Failure, Page, StoredChunk, content_of
 
@@ -45,6 +51,7 @@ class Store:
         self._snapshot: Snapshot | None = None
         self._searcher: Searcher | None = None
         self._searched: tuple[str, int, Snapshot] | None = None
+        self._calibration: tuple[tuple[int, int], str, Calibration | None] | None = None
 
     # ── open ──────────────────────────────────────────────────────────────────────────────────
 
@@ -183,6 +190,36 @@ class Store:
                 self._searcher, self._searched = Searcher(held, snapshot, indexes), searched
         return self._searcher
 
+    async def calibration(self) -> Calibration | None:
+        """What this index's embedder is worth in it; None where it was not measured."""
+        await self._follow_manifest()
+        try:
+            stamp = _stamp(self.directory, CALIBRATION)
+        except FileNotFoundError:
+            return None
+        table = self.chunks_table.name
+        if self._calibration is None or self._calibration[:2] != (stamp, table):
+            found: Calibration | None = None
+            with suppress(ValueError, OSError):  # without it nothing is wrong, only less right
+                found = Calibration.read((self.directory / CALIBRATION).read_text("utf-8"))
+            if found is not None and found.embedder != (await self.embedder())[0]:
+                found = None
+            self._calibration = (stamp, table, found)
+        return self._calibration[2]
+
+    async def sample(
+        self, document_id: str, count: int, chance: random.Random
+    ) -> list[tuple[str, Vectors]]:
+        """Texts and vectors of up to `count` chunks of a document, drawn by `chance`."""
+        query = self.chunks_table.query().where(one_of("document_id", [document_id]))
+        async with translated():
+            table = (await query.select(["text", "vector"]).to_arrow()).drop_null()
+        rows = chance.sample(range(len(table)), min(count, len(table)))
+        return [
+            (table["text"][row].as_py(), np.array(table["vector"][row].as_py(), np.float32))
+            for row in rows
+        ]
+
     async def unindexed_rows(self) -> int:
         """Chunks that the full-text index does not cover."""
         if not (await Indexes.of(self.chunks_table)).text:
@@ -191,6 +228,6 @@ class Store:
         return int(stats.num_unindexed_rows) if stats else 0
 
 
-def _stamp(directory: Path) -> tuple[int, int]:
-    stat = (directory / NAME).stat()
+def _stamp(directory: Path, name: str = NAME) -> tuple[int, int]:
+    stat = (directory / name).stat()
     return stat.st_mtime_ns, stat.st_ino

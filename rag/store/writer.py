@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from rag.calibration import Calibration
 from rag.embedders.base import Vectors
 from rag.encoding import stored_path
 from rag.store import schema
 from rag.store.connection import batches, connect, one_of, translated
 from rag.store.indexes import index_chunks
-from rag.store.manifest import NAME, Manifest, write_manifest
+from rag.store.manifest import CALIBRATION, NAME, Manifest, put_in_place, write_manifest
 from rag.store.migrations import migrate
 from rag.store.reader import Store
 from rag.types import Chunk, Document, Failure, Page
@@ -201,6 +202,10 @@ class StoreWriter(Store):
         """Put another manifest in place, atomically. Readers turn to it with their next search."""
         write_manifest(self.directory, manifest)
         self.manifest = manifest
+
+    def set_calibration(self, calibration: Calibration) -> None:
+        """Keep what the embedder was measured to be worth; the next search sees it."""
+        put_in_place(self.directory / CALIBRATION, calibration.json())
 
     def versioned_tables(self) -> tuple[AsyncTable, ...]:
         """The tables whose versions together are one moment of the collection."""
