@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rag.runtime import Runtime
 
 T = TypeVar("T")
+_TURN_S = 0.5  # until a lock is tried again
 RuntimeFactory = Callable[["Settings"], "Runtime"]
 
 
@@ -23,6 +24,23 @@ def default_runtime(settings: Settings) -> Runtime:
     from rag.runtime import Runtime
 
     return Runtime(settings, notify=say)
+
+
+async def _in_turn(work: Callable[[], Awaitable[T]]) -> T:
+    import asyncio
+
+    from cli.terminal import say
+    from rag.errors import IndexLocked
+
+    told = False
+    while True:
+        try:
+            return await work()
+        except IndexLocked as error:
+            if not told:
+                say(f"{error}: waiting for it to end (Ctrl-C stops waiting)")
+            told = True
+            await asyncio.sleep(_TURN_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +59,17 @@ class Context:
         given = {name: value for name, value in flags.items() if value is not None}
         return load_settings(**{**self.flags, **given})
 
-    def run(self, work: Callable[[Pipeline], Awaitable[T]], **flags: Any) -> T:
-        """Do `work` in an event loop of its own, on a pipeline that is closed afterwards."""
+    def run(
+        self, work: Callable[[Pipeline], Awaitable[T]], *, in_turn: bool = False, **flags: Any
+    ) -> T:
+        """Do `work` in an event loop of its own, on a pipeline that is closed afterwards. With
+        `in_turn` it waits while another process writes to the collection; nothing may be done
+        before it takes the lock."""
         import asyncio
 
         async def run() -> T:
             async with self._pipeline(self.settings(**flags)) as pipeline:
-                return await work(pipeline)
+                return await (_in_turn(lambda: work(pipeline)) if in_turn else work(pipeline))
 
         return asyncio.run(run())
 

@@ -99,7 +99,8 @@ def remove(
     found = context.run(find)
     if len(found) > len(names) and not yes:
         _confirm(found)
-    removed = context.run(lambda pipeline: pipeline.remove(str(d.path) for d in found))
+    paths = [str(document.path) for document in found]
+    removed = context.run(lambda pipeline: pipeline.remove(paths), in_turn=True)
     for document in removed:
         typer.echo(f"removed {one_line(document.path)}")
 

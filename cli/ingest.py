@@ -65,7 +65,7 @@ def ingest(
         return await show_ingest(events, verbose=context.verbose, as_json=as_json)
 
     try:
-        summary = context.run(work, workers=workers)
+        summary = context.run(work, in_turn=True, workers=workers)
     except KeyboardInterrupt:
         say("What was committed stays; the same command goes on from there.")
         raise

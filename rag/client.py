@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag import errors
 from rag.config import Settings, revealed
+from rag.disk import make_private
 from rag.events import AnswerEvent, Delta, Done, MapProgress, Quoted, Retrieved, Thought
 from rag.options import AskOptions, Scope, metadata_values
 from rag.retrieval.document_lookup import Lookup
@@ -34,12 +35,18 @@ _CONNECT_S = 5.0
 
 def announce(home: Path, url: str) -> Path:
     """Leave a note in `home` that a service of this process answers at `url`. No key is in it."""
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
     note = home / _NOTE
     aside = note.with_suffix(f".{os.getpid()}")
     aside.write_text(json.dumps({"url": url, "pid": os.getpid()}))
     aside.replace(note)
     return note
+
+
+def announced(home: Path) -> str | None:
+    """The address of the service that says it runs on `home`, if its process lives."""
+    note = _read_note(home)
+    return str(note["url"]) if note else None
 
 
 def withdraw(home: Path) -> None:

@@ -13,6 +13,7 @@ RagError
 │   └── LimitExceeded      stopped by the limit on time, memory, pages or size
 ├── StoreError
 │   ├── IndexMissing       nothing was ingested into this collection yet
+│   │   └── IndexPending   its first documents are being read
 │   ├── IndexMismatch      made with another embedding model, or by another version
 │   ├── IndexLocked        another process is writing
 │   ├── IndexCorrupt       LanceDB cannot read its own files
@@ -25,6 +26,7 @@ RagError
 │   ├── EngineUnreachable  the configured server does not answer
 │   ├── PromptTooLong      does not fit the model's context
 │   └── ThoughtsCutOff     the model thought until its limit, and wrote no answer
+├── ServiceRunning         another service runs on this home
 ├── PathNotFound           a path that was named leads to no file or folder
 ├── PageNotFound           a document has no such page, or none that can be drawn
 ├── InvalidName            cannot be given to a tag or a collection
@@ -68,6 +70,12 @@ class ExtractionError(RagError):
     """One file could not be turned into text. `kind` is the stable word that reports use."""
 
     kind = "failed"
+
+
+class ServiceRunning(RagError):
+    """Another service runs on this home, which holds its sessions and uploads."""
+
+    hint = "Use that one, or give this one another --home."
 
 
 class PathNotFound(RagError):
@@ -135,6 +143,12 @@ class IndexMissing(StoreError):
     """Nothing was ingested into this collection yet."""
 
     hint = "Run: rag ingest FOLDER"
+
+
+class IndexPending(IndexMissing):
+    """The first documents of this collection are being read."""
+
+    hint = "Ask again once they are read."
 
 
 class IndexMismatch(StoreError):

@@ -13,7 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rag.config import Settings
 from rag.errors import EngineBusy, EngineError, RagError
 from rag.events import AnswerEvent
+from service.jobs import Waiting
 
+Told = AnswerEvent | Waiting
 _log = logging.getLogger(__name__)
 # Answers that decode together on the smallest machine.
 _TOGETHER = 8
@@ -31,17 +33,17 @@ class Running:
     client is gone, and the engine could not take its request back in peace.
     """
 
-    def __init__(self, source: AsyncGenerator[AnswerEvent]) -> None:
-        self._events: asyncio.Queue[AnswerEvent | None] = asyncio.Queue()
+    def __init__(self, source: AsyncGenerator[Told]) -> None:
+        self._events: asyncio.Queue[Told | None] = asyncio.Queue()
         self.task = asyncio.create_task(self._pump(source))
         self.task.add_done_callback(lambda _: self._events.put_nowait(None))
 
-    async def _pump(self, source: AsyncGenerator[AnswerEvent]) -> None:
+    async def _pump(self, source: AsyncGenerator[Told]) -> None:
         async with aclosing(source):
             async for event in source:
                 self._events.put_nowait(event)
 
-    async def next(self) -> AnswerEvent | None:
+    async def next(self) -> Told | None:
         """The next event; None after the last. Raises what the answer raised."""
         event = await self._events.get()
         if event is not None:
@@ -58,7 +60,7 @@ class Running:
         _log.error("an answer failed", exc_info=error)
         raise RagError("something went wrong inside the service", hint="Its log says more.")
 
-    async def last(self) -> AnswerEvent | None:
+    async def last(self) -> Told | None:
         """Waits for the end. Raises what the answer raised."""
         last = None
         while (event := await self.next()) is not None:
@@ -79,7 +81,7 @@ class Answers:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, tell: Callable[[], AsyncGenerator[AnswerEvent]]) -> Running:
+    def start(self, tell: Callable[[], AsyncGenerator[Told]]) -> Running:
         """Begin an answer. Raises EngineBusy at the limit."""
         if len(self._running) >= self.limit:
             raise EngineBusy(f"{self.limit} questions are being answered or waiting")
@@ -101,8 +103,8 @@ class Answers:
 
 
 async def unless_gone(
-    request: Request, running: Running, result: Awaitable[AnswerEvent | None]
-) -> AnswerEvent | None:
+    request: Request, running: Running, result: Awaitable[Told | None]
+) -> Told | None:
     """The result; None, and the answer stopped, if the client goes away before."""
     wanted = asyncio.ensure_future(result)
     gone = asyncio.create_task(_gone(request))

@@ -25,8 +25,10 @@ from service import (
     problems,
     query,
     sessions_api,
+    upload_api,
 )
 from service.answers import UntilGone
+from service.home import only_service
 from service.logs import log_unhandled
 from service.mcp import make_server
 from service.metrics import Measured
@@ -57,17 +59,18 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.get_running_loop().set_exception_handler(log_unhandled)
-        sessions = await Sessions.open(settings.home, revealed(settings.service.sessions_url))
-        await sessions.recover()
-        state = State(settings, runtime or Runtime(settings), sessions)
-        app.state.service = state
-        state.resume_uploads()
-        warming = asyncio.create_task(state.warm_up())
-        async with mcp_server.session_manager.run():
-            yield
-        warming.cancel()
-        await asyncio.gather(warming, return_exceptions=True)
-        await state.close()
+        with only_service(settings.home):
+            sessions = await Sessions.open(settings.home, revealed(settings.service.sessions_url))
+            await sessions.recover()
+            state = State(settings, runtime or Runtime(settings), sessions)
+            app.state.service = state
+            state.resume_uploads()
+            warming = asyncio.create_task(state.warm_up())
+            async with mcp_server.session_manager.run():
+                yield
+            warming.cancel()
+            await asyncio.gather(warming, return_exceptions=True)
+            await state.close()
 
     # No docs pages: they load scripts from another host. The document itself is served.
     app = FastAPI(
@@ -82,10 +85,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
     problems.install(app)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Measured)
-    for module in (
-        query, documents, jobs_api, sessions_api, collections_api,
-        models_api, openai, operations, page,
-    ):  # fmt: skip
+    for module in _ROUTED:
         app.include_router(module.router)
     for route in mcp_app.routes:
         assert isinstance(route, Route)
@@ -93,6 +93,12 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
     app.add_middleware(Logged)
     app.add_middleware(_Head)
     return app
+
+
+_ROUTED = (
+    query, upload_api, documents, jobs_api, sessions_api, collections_api,
+    models_api, openai, operations, page,
+)  # fmt: skip
 
 
 class _Head:

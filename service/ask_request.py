@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rag.answering.conversation import Conversation, Turn
-from rag.errors import RagError
+from rag.errors import IndexMissing, IndexPending, RagError
 from rag.events import AnswerEvent, Delta, Done, Thought
 from rag.pipeline import Pipeline
 from rag.sessions.store import SessionTurn, TurnState
 from rag.verification.structured import sources_of
+from service.jobs import Waiting
 from service.models_api import require_known
 from service.problems import problem_of
 from service.schemas import AnswerOut, Query
@@ -31,6 +32,7 @@ class AskRequest:
     wire: Wire
     earlier: Conversation
     turn_id: int | None = None
+    pending: int = 0  # files that were being read when the search began
 
     @classmethod
     async def open(cls, state: State, query: Query) -> AskRequest:
@@ -45,9 +47,9 @@ class AskRequest:
         pipeline = state.pipeline(collection)
         return cls(state, query, pipeline, state.wire(pipeline.settings.collection), earlier)
 
-    async def events(self) -> AsyncGenerator[AnswerEvent]:
-        """The pipeline's events. However they end, the turn says how; an answer is told once it is
-        kept, so that the next question finds it."""
+    async def events(self) -> AsyncGenerator[AnswerEvent | Waiting]:
+        """The pipeline's events, behind those of a wait. However they end, the turn says how; an
+        answer is told once it is kept, so that the next question finds it."""
         query, sessions = self.query, self.state.sessions
         if query.session_id is not None:
             self.turn_id = await sessions.begin(
@@ -57,13 +59,7 @@ class AskRequest:
         text, details = "", dict[str, Any]()
         started = time.perf_counter()
         try:
-            events = self.pipeline.ask(
-                query.question,
-                scope=query.scope,
-                options=query.options,
-                conversation=self.earlier,
-            )
-            async with aclosing(events):
+            async with aclosing(self._asked()) as events:
                 async for event in events:
                     if isinstance(event, Delta):
                         if not text:
@@ -83,6 +79,29 @@ class AskRequest:
             if self.turn_id is not None and outcome != "done":
                 await sessions.end(self.turn_id, outcome, text, details)
 
+    async def _asked(self) -> AsyncGenerator[AnswerEvent | Waiting]:
+        """Raises IndexPending where nothing is read yet, and something soon is."""
+        query, jobs, collection = self.query, self.state.jobs, self.wire.collection
+        if query.wait:
+            async for waiting in jobs.waiting(collection):
+                yield waiting
+            await self.pipeline.refresh()
+        self.pending = jobs.files_left(collection)
+        events = self.pipeline.ask(
+            query.question,
+            scope=query.scope,
+            options=query.options,
+            conversation=self.earlier,
+        )
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+        except IndexMissing as error:
+            if not self.pending:
+                raise
+            raise IndexPending(f"{self.pending} files of {collection} are being read") from error
+
     async def _keep(self, done: Done) -> None:
         if self.turn_id is not None:
             details = self.answer(done).model_dump(mode="json", exclude=_NOT_KEPT)
@@ -96,6 +115,7 @@ class AskRequest:
             "fields": sources_of(answer) if structured else None,
             "session_id": query.session_id,
             "turn_id": self.turn_id,
+            "pending": self.pending,
         }
         return self.wire.answer(answer).model_copy(update=added)
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from rag.disk import make_private
 from rag.errors import IndexMissing
 from service.deps import Service
 from service.problems import Refused
@@ -33,7 +34,7 @@ async def collections(state: Service) -> list[CollectionOut]:
 @router.post("", status_code=201, summary="Make a collection")
 async def create(body: CollectionIn, state: Service) -> CollectionOut:
     folder = state.collection_settings(body.name).collection_dir
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(make_private, folder)
     return await _out(state, body.name)
 
 
@@ -41,13 +42,13 @@ async def create(body: CollectionIn, state: Service) -> CollectionOut:
 async def delete(name: Collection, state: Service) -> Response:
     if not state.collection_settings(name).collection_dir.is_dir():
         raise Refused(404, f"no collection {name!r}")
-    await asyncio.to_thread(state.delete_collection, name)
+    await state.delete_collection(name)
     return Response(status_code=204)
 
 
 async def _out(state: State, name: str) -> CollectionOut:
     try:
-        documents = await state.pipeline(name).documents()
+        documents = list((await state.pipeline(name).snapshot()).by_id.values())
     except IndexMissing:
         documents = []
     return CollectionOut(

@@ -1,29 +1,25 @@
-"""Documents: upload, list, look at, delete; and the jobs that ingest them."""
+"""Documents: list, look at, remove."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
-from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
 from rag.encoding import name_key
-from rag.errors import DocumentNotFound, ExtractionError, IndexMissing
+from rag.errors import DocumentNotFound, IndexMissing
 from rag.pipeline import Pipeline
 from rag.store import Snapshot
 from rag.types import Box, Document
-from service import uploads
 from service.deps import CollectionName, Service
-from service.jobs_api import FileOut, JobOut, job_out
-from service.multipart import Form
-from service.problems import Refused, problem_of
+from service.jobs_api import JobOut, job_out
+from service.problems import Refused
 from service.schemas import DocumentOut
-from service.state import State
+from service.wire import Wire
 
 router = APIRouter(tags=["documents"])
 
@@ -35,133 +31,32 @@ class FailureOut(BaseModel):
     hint: str
 
 
+class DocumentRow(DocumentOut):
+    names: list[str] = Field(description="of the files that hold this very content")
+
+
 class DocumentsOut(BaseModel):
-    documents: list[DocumentOut]
+    documents: list[DocumentRow]
     failures: list[FailureOut] = Field(description="files that could not be read, unchanged since")
     total: int
 
 
-class UploadOut(BaseModel):
-    """`job` is null where nothing is left to do."""
-
-    job: JobOut | None
-    files: list[FileOut]
-
-
-class DocumentDetail(DocumentOut):
+class DocumentDetail(DocumentRow):
     file_url: str
 
 
 class DeletedOut(BaseModel):
+    """`job` is null where the document is gone; else it goes once what is written before it is."""
+
     deleted: list[str]
+    job: JobOut | None = None
+
+
+# A removal that takes longer is told of as a job.
+_SOON_S = 5.0
 
 
 # ── documents ─────────────────────────────────────────────────────────────────────────────────
-
-
-_UPLOAD_BODY = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["file"],
-                "properties": {
-                    "file": {"type": "array", "items": {"type": "string", "format": "binary"}}
-                },
-            }
-        },
-        "application/pdf": {"schema": {"type": "string", "format": "binary"}},
-    },
-}
-
-
-@router.post(
-    "/documents",
-    status_code=202,
-    summary="Upload documents and ingest them",
-    openapi_extra={"requestBody": _UPLOAD_BODY},
-)
-async def upload(
-    request: Request,
-    state: Service,
-    collection: CollectionName = None,
-    name: Annotated[str, Query(max_length=500, description="of a body that is the file")] = "",
-) -> UploadOut:
-    """One or more files as a form (`file`), or one file as the body itself with `?name=`.
-
-    They are kept by the service and ingested by a job: follow `GET /jobs/{id}`. A file whose
-    content is in the collection already is answered with its document.
-    """
-    pipeline = state.pipeline(collection)
-    folder = state.files_dir(pipeline.settings.collection)
-    known = await _known(pipeline)
-    files: list[FileOut] = []
-    fresh: dict[str, Path] = {}
-    async with _received(request, name, folder, state) as parts:
-        for part in parts:
-            out = part if isinstance(part, FileOut) else _accepted(part, folder, known, fresh)
-            files.append(out)
-    if not files:
-        raise Refused(422, "no file was sent", "Send a form with `file`, or a body with ?name=.")
-    if len(files) == 1 and files[0].problem:
-        raise Refused(
-            files[0].problem["status"], files[0].problem["detail"], files[0].problem["hint"]
-        )
-    job = state.jobs.add(pipeline.settings.collection, list(fresh.values())) if fresh else None
-    return UploadOut(job=job and job_out(job), files=files)
-
-
-def _accepted(
-    received: uploads.Upload, folder: Path, known: dict[str, Document], fresh: dict[str, Path]
-) -> FileOut:
-    if received.sha256 in known or received.sha256 in fresh:
-        uploads.forget(received.path)
-        document = known.get(received.sha256)
-        id_ = document and document.id
-        return FileOut(name=received.name, status="duplicate", document_id=id_)
-    fresh[received.sha256] = path = uploads.keep(received, folder)
-    return FileOut(name=path.name, status="queued")
-
-
-async def _known(pipeline: Pipeline) -> dict[str, Document]:
-    snapshot = await _snapshot(pipeline)
-    return {document.sha256: document for document in snapshot.by_path.values()}
-
-
-@asynccontextmanager
-async def _received(
-    request: Request, name: str, folder: Path, state: State
-) -> AsyncGenerator[list[uploads.Upload | FileOut]]:
-    """All files of a request, aside, once they have arrived: a request is taken whole or not at
-    all. What nobody has moved away at the end is deleted."""
-    limit = state.settings.service.max_upload_mb << 20
-    parts: list[uploads.Upload | FileOut] = []
-    try:
-        async with aclosing(_parts(request, name)) as sent:
-            async for file_name, pieces in sent:
-                try:
-                    parts.append(await uploads.receive(file_name, pieces, folder, limit))
-                except ExtractionError as error:
-                    told = problem_of(error)
-                    parts.append(FileOut(name=file_name[:200], status="failed", problem=told))
-        yield parts
-    finally:
-        for part in parts:
-            if isinstance(part, uploads.Upload):
-                uploads.forget(part.path)
-
-
-async def _parts(request: Request, name: str) -> AsyncGenerator[tuple[str, AsyncIterable[bytes]]]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        async with aclosing(Form(request).files()) as sent:
-            async for file_name, pieces in sent:
-                yield file_name or "document", pieces
-    elif kind == "application/json":
-        raise Refused(415, "JSON is no document", "Send a form with `file`, or the file itself.")
-    else:
-        yield name or "document", request.stream()
 
 
 @router.get("/documents", summary="List documents")
@@ -174,18 +69,32 @@ async def documents(
 ) -> DocumentsOut:
     pipeline = state.pipeline(collection)
     wire = state.wire(pipeline.settings.collection)
-    snapshot = await _snapshot(pipeline)
+    snapshot = await snapshot_of(pipeline)
     wanted = name_key(q)
     found = [
         document
         for document in snapshot.by_path.values()
         if wanted in name_key(document.name) or wanted in name_key(document.title)
     ]
-    shown = [wire.document(document) for document in found[offset : offset + limit]]
-    return DocumentsOut(documents=shown, failures=await _failures(pipeline), total=len(found))
+    names = _names(snapshot)
+    unique = list({document.id: document for document in found}.values())
+    shown = [_row(wire, document, names) for document in unique[offset : offset + limit]]
+    return DocumentsOut(documents=shown, failures=await _failures(pipeline), total=len(unique))
 
 
-async def _snapshot(pipeline: Pipeline) -> Snapshot:
+def _names(snapshot: Snapshot) -> dict[str, list[str]]:
+    """Document id → the names of its files."""
+    names: dict[str, list[str]] = {}
+    for document in snapshot.by_path.values():
+        names.setdefault(document.id, []).append(document.name)
+    return names
+
+
+def _row(wire: Wire, document: Document, names: dict[str, list[str]]) -> DocumentRow:
+    return DocumentRow(**wire.document(document).model_dump(), names=names[document.id])
+
+
+async def snapshot_of(pipeline: Pipeline) -> Snapshot:
     """The documents now; none where nothing was ingested yet."""
     try:
         return await pipeline.snapshot()
@@ -209,21 +118,30 @@ async def document(
     pipeline = state.pipeline(collection)
     wire = state.wire(pipeline.settings.collection)
     found = await _document(pipeline, document_id)
+    row = _row(wire, found, _names(await snapshot_of(pipeline)))
     url = f"/documents/{found.id}/file?collection={wire.collection}"
-    return DocumentDetail(**wire.document(found).model_dump(), file_url=url)
+    return DocumentDetail(**row.model_dump(), file_url=url)
 
 
-@router.delete("/documents/{document_id}", summary="Take a document out of the index")
-async def delete(document_id: str, state: Service, collection: CollectionName = None) -> DeletedOut:
-    """An uploaded file is deleted with it; a file that was ingested from elsewhere stays."""
+@router.delete(
+    "/documents/{document_id}",
+    summary="Remove a document from the index",
+    responses={202: {"model": DeletedOut, "description": "it waits for what is written first"}},
+)
+async def delete(
+    document_id: str, state: Service, response: Response, collection: CollectionName = None
+) -> DeletedOut:
+    """Under all its names. Uploaded files are deleted with it; a file that was ingested from
+    elsewhere stays. Behind a long ingest the answer is 202 with the job that will do it."""
     pipeline = state.pipeline(collection)
     found = await _document(pipeline, document_id)
-    removed = await pipeline.remove([found.id])
-    folder = state.files_dir(pipeline.settings.collection)
-    for gone in removed:
-        if gone.path.is_relative_to(folder):
-            gone.path.unlink(missing_ok=True)
-    return DeletedOut(deleted=[gone.name for gone in removed])
+    job = state.jobs.add_removal(pipeline.settings.collection, found.id)
+    if not await job.end(_SOON_S):
+        response.status_code = 202
+        return DeletedOut(deleted=[], job=job_out(job))
+    if job.problem is not None:
+        raise Refused(job.problem["status"], job.problem["detail"], job.problem["hint"])
+    return DeletedOut(deleted=[file.path.name for file in job.files])
 
 
 @router.get(
@@ -276,7 +194,7 @@ async def page_image(
 
 async def _document(pipeline: Pipeline, document_id: str) -> Document:
     """By its exact id: a client's text is never matched as a path or pattern here."""
-    found = (await _snapshot(pipeline)).by_id.get(document_id)
+    found = (await snapshot_of(pipeline)).by_id.get(document_id)
     if found is None:
         raise DocumentNotFound(f"no document {document_id[:80]!r}")
     return found

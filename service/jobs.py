@@ -1,6 +1,6 @@
-"""Ingest jobs: queued by collection, one writer each, run in a process of their own.
+"""Jobs: one queue and one writer a collection; what is ingested is in a process of its own.
 
-Jobs that wait for the same collection run together: starting a process and loading the embedding
+Uploads that wait next to each other run together: starting a process and loading the embedding
 model takes seconds, a folder dropped on the page is many uploads.
 """
 
@@ -9,75 +9,34 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import starmap, takewhile
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from rag.config import Settings
-from rag.errors import IndexMissing, RagError
+from rag.errors import DocumentNotFound, IndexLocked, IndexMissing, RagError, StorageFull
 from rag.events import FileFailed, FileIngested, IngestEvent, Progress, Summary
 from rag.pipeline import Pipeline
 from rag.worker_process import WorkerProcess
 from service.ingest_worker import Order
+from service.job import Job, JobFile
 from service.problems import Refused, problem, problem_of, problem_of_file
 
-JobStatus = Literal["queued", "running", "done", "failed"]
-FileStatus = Literal["queued", "done", "failed"]
 _KEPT = 500  # finished jobs that can still be asked for
-_LOCKED_RETRY_S = 3.0
+# What a job waits for as long as it takes: another writer, `rag ingest` say; and a full disk.
+_PASSING = {"index_locked": 3.0, "storage_full": 10.0}  # seconds until it is tried again
 _STOP_S = 5.0
+_TELL_S = 1.0
 
 
-@dataclass(slots=True)
-class JobFile:
-    path: Path
-    status: FileStatus = "queued"
-    document_id: str | None = None
-    problem: dict[str, Any] | None = None
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A question waits for documents: so many files read of those that were under way."""
 
-
-@dataclass(slots=True)
-class Job:
-    """Files that were uploaded together."""
-
-    id: str
-    collection: str
-    files: list[JobFile]
-    status: JobStatus = "queued"
-    progress: Progress | None = None
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def ended(self) -> bool:
-        return self.status in ("done", "failed")
-
-    def touch(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
-    async def change(self, timeout_s: float) -> bool:
-        """Wait for a change; False if none came in time."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._changed.wait()
-                return True
-        return False
-
-    def settle(self, ids: Mapping[Path, str]) -> None:
-        """What is still queued when the writer has ended is done, as the index had it already."""
-        for file in self.files:
-            if file.status == "queued":
-                file.status, file.document_id = "done", ids.get(file.path)
-        failed = all(file.status == "failed" for file in self.files)
-        self.status = "failed" if failed else "done"
-        self.touch()
-
-    def fail(self, why: dict[str, Any]) -> None:
-        for file in self.files:
-            if file.status == "queued":
-                file.status, file.problem = "failed", why
-        self.settle({})
+    files_done: int
+    files_total: int
 
 
 class Collections(Protocol):
@@ -102,14 +61,48 @@ class Jobs:
         self.closing = False
         self._writers: dict[str, asyncio.Task[None]] = {}
 
-    def add(self, collection: str, paths: Sequence[Path]) -> Job:
-        job = Job(secrets.token_urlsafe(9), collection, [JobFile(path) for path in paths])
+    def add(self, collection: str, files: Mapping[Path, str]) -> Job:
+        """Ingest files, each with its content's SHA-256 ("" where it is not known)."""
+        return self._add(Job(_id(), collection, list(starmap(JobFile, files.items()))))
+
+    def add_removal(self, collection: str, document_id: str) -> Job:
+        """Remove a document with its uploads once the collection's writer comes to it."""
+        return self._add(Job(_id(), collection, [], "remove", document_id))
+
+    def _add(self, job: Job) -> Job:
+        collection = job.collection
         self._jobs[job.id] = job
         self._forget_old()
         if collection not in self._writers:
             task = asyncio.create_task(self._write(collection))
             self._writers[collection] = task
         return job
+
+    def under_way(self, collection: str) -> list[Job]:
+        """Those that have not ended, the first first."""
+        return [
+            job for job in self._jobs.values() if job.collection == collection and not job.ended
+        ]
+
+    def files_left(self, collection: str) -> int:
+        """Files of the collection that are still to be read."""
+        return sum(job.files_left for job in self.under_way(collection))
+
+    async def waiting(self, collection: str) -> AsyncGenerator[Waiting]:
+        """Tells how far the files are read that are under way now, until they are."""
+        jobs = [job for job in self.under_way(collection) if job.files_left]
+        total = sum(job.files_left for job in jobs)
+        while left := sum(job.files_left for job in jobs):
+            yield Waiting(total - left, total)
+            await next(job for job in jobs if job.files_left).change(_TELL_S)
+
+    async def abandon(self, collection: str) -> None:
+        """Stop its writer and drop what waits: the collection is about to go."""
+        if writer := self._writers.get(collection):
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+        for job in self.under_way(collection):
+            job.fail(problem(410, f"the collection {collection} was deleted"))
 
     def get(self, id_: str) -> Job:
         if id_ not in self._jobs:
@@ -137,29 +130,57 @@ class Jobs:
 
     async def _write(self, collection: str) -> None:
         try:
-            while batch := self._waiting(collection):
+            while batch := self._next(collection):
                 for job in batch:
-                    job.status = "running"
-                    job.touch()
+                    job.runs()
                 try:
-                    await self._run(collection, batch)
+                    if batch[0].kind == "remove":
+                        await self._remove(batch[0])
+                    else:
+                        await self._run(collection, batch)
                 except RagError as error:
                     for job in batch:
                         job.fail(problem_of(error))
         finally:
             del self._writers[collection]
 
-    def _waiting(self, collection: str) -> list[Job]:
-        jobs = self._jobs.values()
-        return [job for job in jobs if job.collection == collection and job.status == "queued"]
+    def _next(self, collection: str) -> list[Job]:
+        """The first that waits; with an upload, those right behind it."""
+        waiting = [job for job in self.under_way(collection) if job.status == "queued"]
+        if waiting and waiting[0].kind == "remove":
+            return waiting[:1]
+        return list(takewhile(lambda job: job.kind == "ingest", waiting))
+
+    async def _remove(self, job: Job) -> None:
+        while True:
+            try:
+                removed = await self._collections.pipeline(job.collection).remove([job.document_id])
+                break
+            except (IndexLocked, StorageFull) as error:
+                job.waits(why := problem_of(error))
+                await asyncio.sleep(_PASSING[why["code"]])
+            except (DocumentNotFound, IndexMissing):  # somebody else removed it meanwhile
+                removed = []
+                break
+        job.files = [JobFile(gone.path) for gone in removed]
+        folder = self._collections.files_dir(job.collection)
+        for gone in removed:
+            if gone.path.is_relative_to(folder):
+                gone.path.unlink(missing_ok=True)
+        job.settle({gone.path: gone.id for gone in removed})
 
     async def _run(self, collection: str, batch: Sequence[Job]) -> None:
         while (why := await self._attempt(collection, batch)) is not None:
-            if why.get("code") != "index_locked":
+            passing = _PASSING.get(str(why.get("code")))
+            if passing is None:
                 for job in batch:
                     job.fail(why)
                 return
-            await asyncio.sleep(_LOCKED_RETRY_S)  # somebody else writes: `rag ingest`, say
+            for job in batch:
+                job.waits(why)
+            await asyncio.sleep(passing)
+            for job in batch:
+                job.runs()
         ids = await self._ids(collection)
         for job in batch:
             job.settle(ids)
@@ -213,6 +234,10 @@ class Jobs:
         ended = [id_ for id_, job in self._jobs.items() if job.ended]
         for id_ in ended[: max(0, len(self._jobs) - _KEPT)]:
             del self._jobs[id_]
+
+
+def _id() -> str:
+    return secrets.token_urlsafe(9)
 
 
 def _note(event: IngestEvent, files: dict[Path, tuple[Job, JobFile]], batch: Sequence[Job]) -> None:

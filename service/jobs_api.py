@@ -1,4 +1,4 @@
-"""The jobs that ingest uploads, to be asked for or followed."""
+"""The jobs that ingest uploads and remove documents, to be asked for or followed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from service import sse
 from service.deps import Service
-from service.jobs import Job, Jobs
+from service.job import Job
+from service.jobs import Jobs
 
 router = APIRouter(tags=["jobs"])
 _JOB_PING_S = 10.0
@@ -36,17 +37,19 @@ class ProgressOut(BaseModel):
 class JobOut(BaseModel):
     id: str
     collection: str
+    kind: Literal["ingest", "remove"]
     status: Literal["queued", "running", "done", "failed"]
     files: list[FileOut]
     progress: ProgressOut | None
+    problem: dict[str, Any] | None = Field(None, description="what it waits for, or why it failed")
 
 
-@router.get("/jobs", summary="Ingest jobs, the latest first")
+@router.get("/jobs", summary="Jobs, the latest first")
 async def jobs(state: Service) -> list[JobOut]:
     return [job_out(job) for job in state.jobs.all()]
 
 
-@router.get("/jobs/{job_id}", summary="One ingest job", response_model=JobOut)
+@router.get("/jobs/{job_id}", summary="One job", response_model=JobOut)
 async def job(job_id: str, request: Request, state: Service) -> JobOut | StreamingResponse:
     """With `Accept: text/event-stream`, an event `job` at each change until the job has ended."""
     found = state.jobs.get(job_id)
@@ -69,6 +72,8 @@ def job_out(job: Job) -> JobOut:
     return JobOut(
         id=job.id,
         collection=job.collection,
+        kind=job.kind,
+        problem=job.problem,
         status=job.status,
         files=[
             FileOut(

@@ -30,6 +30,7 @@ STATUS: Mapping[type[errors.RagError], int] = {
     errors.LimitExceeded: 413,
     errors.StoreError: 500,
     errors.IndexMissing: 404,
+    errors.IndexPending: 409,
     errors.IndexMismatch: 409,
     errors.IndexLocked: 423,
     errors.StorageFull: 507,
@@ -39,6 +40,7 @@ STATUS: Mapping[type[errors.RagError], int] = {
     errors.EngineBusy: 429,
     errors.EngineTimeout: 504,
     errors.PromptTooLong: 422,
+    errors.ServiceRunning: 409,
     errors.PathNotFound: 404,
     errors.PageNotFound: 404,
     errors.SessionNotFound: 404,
@@ -47,6 +49,7 @@ STATUS: Mapping[type[errors.RagError], int] = {
 }
 # What a hint for a terminal becomes for whoever talks HTTP.
 _HINTS: Mapping[type[errors.RagError], str] = {
+    errors.IndexPending: 'Ask again once they are read, or with "wait": true.',
     errors.IndexMissing: "Upload documents first: POST /documents.",
     errors.DocumentNotFound: "GET /documents lists what there is.",
     errors.PageNotFound: "Ask for one that the document has.",

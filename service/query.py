@@ -12,11 +12,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from rag.errors import RagError
-from rag.events import AnswerEvent, Delta, Done, MapProgress, Quoted, Retrieved, Thought
+from rag.events import Delta, Done, MapProgress, Quoted, Retrieved, Thought
 from service import markdown, sse
-from service.answers import Running, unless_gone
+from service.answers import Running, Told, unless_gone
 from service.ask_request import AskRequest
 from service.deps import Service
+from service.jobs import Waiting
 from service.problems import CLIENT_GONE, Refused, problem_of
 from service.schemas import AnswerOut, Query, QuotedOut, Search, SearchOut
 
@@ -29,7 +30,8 @@ With `"stream": true` (or `Accept: text/event-stream`) a stream of server-sent e
 
 | event | data |
 |---|---|
-| `retrieved` | once: `question`, `search_text`, `hits` |
+| `waiting` | with `"wait": true`: `files_done`, `files_total` of those that are read first |
+| `retrieved` | once: `question`, `search_text`, `hits`, `pending` |
 | `quoted` | what the answer begins with: `text` with verified markers, `citations`, `html` |
 | `map_progress` | `pages_done`, `pages_total`…: how far documents are read that are given whole |
 | `thought` | `text`: the next piece of what the model thinks first; `restart`: so were the deltas |
@@ -62,9 +64,7 @@ async def query(query: Query, request: Request, state: Service) -> AnswerOut | S
     return _with_html(asked, done) if query.render else asked.answer(done)
 
 
-async def _told(
-    asked: AskRequest, running: Running, event: AnswerEvent | None
-) -> AsyncGenerator[bytes]:
+async def _told(asked: AskRequest, running: Running, event: Told | None) -> AsyncGenerator[bytes]:
     """The events as bytes, with pings while nothing happens."""
     printer = _Printer(asked)
     try:
@@ -90,12 +90,15 @@ class _Printer:
         self._text = ""
         self._rendered_at = 0.0
 
-    def told(self, event: AnswerEvent) -> list[bytes]:
+    def told(self, event: Told) -> list[bytes]:
         if isinstance(event, Retrieved):
             out = self._asked.wire.search(event)
+            out = out.model_copy(update={"pending": self._asked.pending})
             return [sse.event("retrieved", {**out.model_dump(mode="json"), **self._ids()})]
         if isinstance(event, Quoted):
             return [sse.event("quoted", self._quoted(event).model_dump(mode="json"))]
+        if isinstance(event, Waiting):
+            return [sse.event("waiting", asdict(event))]
         if isinstance(event, MapProgress):
             return [sse.event("map_progress", asdict(event))]
         if isinstance(event, Thought):
@@ -172,5 +175,6 @@ def _notes(claims: list[dict[str, Any]]) -> list[markdown.Note]:
 async def search(search: Search, state: Service) -> SearchOut:
     pipeline = state.pipeline(search.collection)
     wire = state.wire(pipeline.settings.collection)
+    pending = state.jobs.files_left(wire.collection)
     found = await pipeline.search(search.question, search.messages, k=search.k, scope=search.scope)
-    return wire.search(found)
+    return wire.search(found).model_copy(update={"pending": pending})

@@ -34,6 +34,9 @@ Since = Annotated[date | None, Field(description="only documents made on this da
 Until = Annotated[date | None, Field(description="only documents made on this day or before")]
 
 
+_PENDING = "files of the collection that were still to be read, and that it so knows nothing of"
+
+
 class _In(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -107,6 +110,9 @@ class Query(Search):
         " they are it, and no model is asked; off (false); auto: first where the model is not"
         " capable; null: the setting",
         examples=[None],
+    )
+    wait: bool = Field(
+        False, description="answer once the documents that are being read now have been read"
     )
     stream: bool = Field(False, description="server-sent events instead of one JSON document")
     render: bool = Field(False, description="add the answer as HTML, safe to show")
@@ -220,6 +226,7 @@ class AnswerOut(_Out):
     )
     session_id: str | None = None
     turn_id: int | None = None
+    pending: int = Field(0, description=_PENDING)
     html: str | None = None
 
 
@@ -235,6 +242,7 @@ class SearchOut(BaseModel):
     question: str
     search_text: str
     hits: list[HitOut]
+    pending: int = Field(0, description=_PENDING)
 
 
 class SessionOut(_Out):

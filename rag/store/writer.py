@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rag.calibration import Calibration
+from rag.disk import make_private
 from rag.embedders.base import Vectors
 from rag.encoding import stored_path
 from rag.store import schema
@@ -80,7 +81,7 @@ class StoreWriter(Store):
         Raises IndexMismatch if the collection was made with another embedder.
         """
         if not (directory / NAME).exists():
-            directory.mkdir(parents=True, exist_ok=True)
+            make_private(directory)
             async with translated():
                 connection = await connect(directory)
                 for name, fields in (

@@ -7,7 +7,7 @@ import { showEmpty } from "./start.js";
 import { state } from "./state.js";
 import { Turn } from "./turn.js";
 
-export async function ask(question, replaced = null) {
+export async function ask(question, replaced = null, wait = false) {
   if (state.running) return;
   const turn = new Turn(question);
   const controller = new AbortController();
@@ -30,6 +30,7 @@ export async function ask(question, replaced = null) {
     listSessions().catch(() => {});
     const body = { question, session_id: state.session.id, collection: state.collection, documents: [...state.scope], stream: true, render: true };
     if (replaces !== null) body.replaces = replaces;
+    if (wait) body.wait = true;
     if ($("model").value) body.model = $("model").value;
     if ($("quotes").value) body.quotes = $("quotes").value;
     await tell(turn, await send("/query", withBody("POST", body, { signal: controller.signal })));
@@ -53,8 +54,9 @@ async function turnId(turn) {
 
 async function tell(turn, response) {
   for await (const [name, data] of events(response)) {
-    if (name === "retrieved") { turn.id = data.turn_id; turn.retrieved(data.hits); }
+    if (name === "retrieved") { turn.id = data.turn_id; turn.retrieved(data.hits, data.pending); }
     else if (name === "quoted") turn.quote(data);
+    else if (name === "waiting") turn.waiting(data);
     else if (name === "map_progress") turn.reading(data);
     else if (name === "thought") turn.think(data);
     else if (name === "html") turn.write(data.html);
@@ -87,4 +89,4 @@ function follow(always = false) {
   if (pinned || always) $("scroll").scrollTop = $("scroll").scrollHeight;
 }
 
-$("turns").addEventListener("ask", ({ detail: { question, turn } }) => ask(question, turn));
+$("turns").addEventListener("ask", ({ detail: { question, turn, wait } }) => ask(question, turn, wait));

@@ -1,8 +1,8 @@
 // The documents of the collection, and which of them are asked.
 
-import { getJSON, inCollection, send } from "./api.js";
+import { events, getJSON, inCollection, send } from "./api.js";
 import { failed, prompt } from "./dialogs.js";
-import { $, el, icon, iconButton, plural } from "./dom.js";
+import { $, el, icon, iconButton, plural, say } from "./dom.js";
 import { showEmpty } from "./start.js";
 import { state } from "./state.js";
 
@@ -25,7 +25,7 @@ export function showScope() {
 
 export function showDocuments() {
   const wanted = $("document-search").value.trim().toLowerCase();
-  const shown = state.documents.filter((doc) => `${doc.title} ${doc.name}`.toLowerCase().includes(wanted));
+  const shown = state.documents.filter((doc) => `${doc.title} ${doc.names.join(" ")}`.toLowerCase().includes(wanted));
   $("documents-title").textContent = `Documents in ${state.collection}`;
   $("documents-note").textContent = state.documents.length ? "Tick documents to ask only them." : "";
   const items = shown.map(documentItem);
@@ -41,13 +41,21 @@ function documentItem(doc) {
   } });
   const empty = doc.coverage.empty.length ? `, ${plural(doc.coverage.empty.length, "page")} without text` : "";
   return el("li", { class: "document" },
-    el("label", { title: name }, box, el("div", {}, el("b", {}, name), el("small", {}, `${plural(doc.pages, "page")}${empty}, ${doc.name}`))),
+    el("label", { title: name }, box, el("div", {}, el("b", {}, name), el("small", {}, `${plural(doc.pages, "page")}${empty}, ${doc.names.join(", ")}`))),
     el("a", { class: "icon", href: inCollection(`/documents/${doc.id}/file`), target: "_blank", rel: "noopener", "aria-label": `Open ${name}` }, icon("open")),
     iconButton("trash", `Remove ${name}`, () => removeDocument(doc)));
 }
 
+async function untilEnded(job) {
+  for await (const _ of events(await send(`/jobs/${job.id}`, { headers: { Accept: "text/event-stream" } }))) { /* each change */ }
+  await loadDocuments();
+}
+
 async function removeDocument(doc) {
   if (!await prompt({ title: "Remove document?", text: `${doc.title || doc.name} will no longer be searched.`, ok: "Remove" })) return;
-  try { await send(inCollection(`/documents/${doc.id}`), { method: "DELETE" }); } catch (error) { await failed(error); }
+  try {
+    const { job } = await (await send(inCollection(`/documents/${doc.id}`), { method: "DELETE" })).json();
+    if (job) { say(`${doc.title || doc.name} goes once what is being read is in.`); untilEnded(job).catch(() => {}); }
+  } catch (error) { await failed(error); }
   await loadDocuments();
 }

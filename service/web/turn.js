@@ -40,8 +40,8 @@ export class Turn {
   }
 
   // Heard by ask.js, which asks; a turn knows only what it shows.
-  again(question = this.question) {
-    this.node.dispatchEvent(new CustomEvent("ask", { bubbles: true, detail: { question, turn: this } }));
+  again(question = this.question, wait = false) {
+    this.node.dispatchEvent(new CustomEvent("ask", { bubbles: true, detail: { question, turn: this, wait } }));
   }
 
   doing(text) {
@@ -72,10 +72,23 @@ export class Turn {
     }
   }
 
-  retrieved(hits) {
+  retrieved(hits, pending = 0) {
     this.hits = hits;
+    this.pending = pending;
     const names = [...new Set(hits.map((hit) => hit.document.name))];
     if (names.length) this.doing(`Reading ${plural(hits.length, "passage")} of ${names[0]}${names.length > 1 ? ` and ${names.length - 1} more` : ""}`);
+  }
+
+  waiting({ files_done: done, files_total: total }) {
+    this.doing(`Waiting for documents: ${done.toLocaleString()} of ${plural(total, "file")} read`);
+  }
+
+  // The answer knows nothing of documents that were being read when it was asked for.
+  unread() {
+    if (!this.pending) return null;
+    return el("div", { class: "unread" }, icon("doc"),
+      el("span", {}, `${plural(this.pending, "file")} ${this.pending === 1 ? "was" : "were"} still being read, and so not asked.`),
+      el("button", { type: "button", class: "quiet", onclick: () => this.again(this.question, true) }, "Answer again when they are read"));
   }
 
   // Documents that are read whole. A screen reader hears of each quarter, not of each page.
@@ -107,14 +120,16 @@ export class Turn {
 
   finish(answer) {
     this.answer = answer;
+    this.pending = answer.pending ?? 0;
     this.body.classList.remove("writing");
     setHTML(this.prose, answer.html ?? "");
     if (answer.refused) {
-      this.body.replaceChildren(this.refusal(answer), this.after(answer));
+      this.body.replaceChildren(this.refusal(answer), ...[this.unread()].filter(Boolean), this.after(answer));
       return;
     }
     this.wire(this.prose, answer.citations);
-    this.body.replaceChildren(this.prose, this.sources(answer), ...this.compared(answer), this.after(answer));
+    const unread = [this.unread()].filter(Boolean);
+    this.body.replaceChildren(this.prose, this.sources(answer), ...this.compared(answer), ...unread, this.after(answer));
   }
 
   sources({ citations }) {
@@ -157,6 +172,7 @@ export class Turn {
     this.body.classList.remove("writing");
     this.body.replaceChildren(el("div", { class: "card bad", role: "alert" }, icon("warn"), el("h3", {}, error.message),
       error.hint ? el("p", {}, error.hint) : null,
+      error.code === "index_pending" ? el("button", { type: "button", class: "primary", onclick: () => this.again(this.question, true) }, "Answer when they are read") : null,
       el("button", { type: "button", class: "quiet", onclick: () => this.again() }, icon("retry"), "Try again")));
   }
 

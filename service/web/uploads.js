@@ -67,7 +67,7 @@ async function watch(job, bar, note, from, share) {
     const p = job.progress;
     const done = p?.chunks_extracted ? 0.35 + (0.6 * p.chunks_embedded) / p.chunks_extracted : job.status === "running" ? 0.15 : 0.05;
     bar.value = 40 + 60 * (from + share * done);
-    note.textContent = job.status === "queued" ? "Waiting for its turn" : p?.pages ? `Read ${plural(p.pages, "page")}` : "Reading";
+    note.textContent = job.problem ? `${job.problem.detail}: waiting` : job.status === "queued" ? "Waiting for its turn" : p?.pages ? `Read ${plural(p.pages, "page")}` : "Reading";
   }
   return job.files;
 }
