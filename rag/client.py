@@ -118,13 +118,19 @@ class ServiceClient:
         body = self._body(question, history, scope) | {"stream": True} | _options(options)
         if conversation is not None:
             body["session_id"] = await self._session(conversation)
+        heard = "session_id" not in body
         try:
             async with self._http.stream("POST", "/query", json=body) as response:
                 await _require_success(response)
                 async for event in EventSource(response, max_event_size=None):
+                    heard = heard or event.event in ("done", "error", "stopped")
                     yield _event(event.event, json.loads(event.data))
         except HTTPError as error:
             raise _unreachable(self.url, error) from error
+        finally:
+            if not heard:  # a session's answer runs on without a listener
+                with suppress(HTTPError):
+                    await self._http.post(f"/sessions/{body['session_id']}/stop")
 
     async def search(
         self,
@@ -251,6 +257,8 @@ def _event(name: str, data: Mapping[str, Any]) -> AnswerEvent:
         return Delta(data["text"])
     if name == "done":
         return Done(_adapter(Answer).validate_python(data))
+    if name == "stopped":
+        raise errors.AnswerStopped("the answer was stopped")
     raise _error(data)
 
 

@@ -24,12 +24,14 @@ RagError
 │   ├── EngineBusy         the queue is full
 │   ├── EngineTimeout      no token within the time allowed
 │   ├── EngineUnreachable  the configured server does not answer
+│   ├── AnswerStopped      ended before its end, by its reader or with the service
 │   ├── PromptTooLong      does not fit the model's context
 │   └── ThoughtsCutOff     the model thought until its limit, and wrote no answer
 ├── ServiceRunning         another service runs on this home
 ├── PathNotFound           a path that was named leads to no file or folder
 ├── PageNotFound           a document has no such page, or none that can be drawn
 ├── InvalidName            cannot be given to a tag or a collection
+├── SessionBusy            an answer of this session is being written
 ├── SessionNotFound        no chat session with this id
 └── InvalidQuestion        empty, or a filter that cannot be understood
     ├── InvalidSchema      a JSON schema that no answer can be held to
@@ -205,6 +207,12 @@ class EngineUnreachable(EngineError):
     hint = "Check engine_url, and that the server runs."
 
 
+class AnswerStopped(EngineError):
+    """The answer was ended before its end, by its reader or with the service."""
+
+    hint = "Ask again, or go on from what is there."
+
+
 class PromptTooLong(EngineError):
     """The prompt does not fit the model's context."""
 
@@ -219,6 +227,12 @@ class ThoughtsCutOff(EngineError):
 
 class InvalidName(RagError):
     """A name that cannot be given to a tag or a collection."""
+
+
+class SessionBusy(RagError):
+    """An answer of this session is being written."""
+
+    hint = "Wait for it, or stop it first."
 
 
 class SessionNotFound(RagError):

@@ -88,7 +88,8 @@ class AskOptions:
     `whole` reads the documents of the scope from the first page to the last; None does so where
     the question asks for it ("summarise …"), and False never. With a JSON `schema` the answer is
     JSON that fits it, with its citations beside each field. `quotes` is a QuotesMode; True stands
-    for "only", False for "off".
+    for "only", False for "off". `begun` is the beginning of an answer that broke off: the model
+    goes on from there.
     """
 
     k: int | None = None
@@ -98,3 +99,4 @@ class AskOptions:
     whole: bool | None = None
     schema: Mapping[str, object] | None = None
     quotes: QuotesMode | bool | None = None
+    begun: str = ""

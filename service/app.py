@@ -24,6 +24,7 @@ from service import (
     page,
     problems,
     query,
+    running_api,
     sessions_api,
     upload_api,
 )
@@ -96,8 +97,8 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
 
 
 _ROUTED = (
-    query, upload_api, documents, jobs_api, sessions_api, collections_api,
-    models_api, openai, operations, page,
+    query, upload_api, documents, jobs_api, sessions_api, running_api,
+    collections_api, models_api, openai, operations, page,
 )  # fmt: skip
 
 

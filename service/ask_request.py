@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rag.answering.conversation import Conversation, Turn
 from rag.errors import IndexMissing, IndexPending, RagError
 from rag.events import AnswerEvent, Delta, Done, Thought
 from rag.pipeline import Pipeline
-from rag.sessions.store import SessionTurn, TurnState
+from rag.sessions.store import Sessions, SessionTurn, TurnState
 from rag.verification.structured import sources_of
 from service.jobs import Waiting
 from service.models_api import require_known
@@ -31,21 +32,25 @@ class AskRequest:
     pipeline: Pipeline
     wire: Wire
     earlier: Conversation
+    begun: str = ""  # of an answer that broke off, which this one goes on from
     turn_id: int | None = None
     pending: int = 0  # files that were being read when the search began
 
     @classmethod
     async def open(cls, state: State, query: Query) -> AskRequest:
         """Raises SessionNotFound, ModelNotFound."""
-        collection, earlier = query.collection, Conversation.of(query.messages)
+        collection, earlier, begun = query.collection, Conversation.of(query.messages), ""
         if query.session_id is not None:
-            session = await state.sessions.get(query.session_id)
-            turns = await state.sessions.turns(query.session_id)
-            kept = [turn for turn in turns if query.replaces is None or turn.id < query.replaces]
-            collection, earlier = collection or session.collection, _conversation_of(kept)
+            sessions, id_ = state.sessions, query.session_id
+            session = await sessions.get(id_)
+            turns = await sessions.turns(id_, before=query.replaces or query.continues)
+            collection, earlier = collection or session.collection, _conversation_of(turns)
+            if query.continues is not None:
+                begun = await _begun(sessions, id_, query.continues)
         await require_known(state, query.model)
         pipeline = state.pipeline(collection)
-        return cls(state, query, pipeline, state.wire(pipeline.settings.collection), earlier)
+        wire = state.wire(pipeline.settings.collection)
+        return cls(state, query, pipeline, wire, earlier, begun)
 
     async def events(self) -> AsyncGenerator[AnswerEvent | Waiting]:
         """The pipeline's events, behind those of a wait. However they end, the turn says how; an
@@ -53,11 +58,11 @@ class AskRequest:
         query, sessions = self.query, self.state.sessions
         if query.session_id is not None:
             self.turn_id = await sessions.begin(
-                query.session_id, query.question, replaces=query.replaces
+                query.session_id, query.question, replaces=query.replaces or query.continues
             )
         outcome: TurnState = "stopped"
         text, details = "", dict[str, Any]()
-        started = time.perf_counter()
+        started = drafted = time.perf_counter()
         try:
             async with aclosing(self._asked()) as events:
                 async for event in events:
@@ -65,8 +70,11 @@ class AskRequest:
                         if not text:
                             self.state.metrics.first_token.observe(time.perf_counter() - started)
                         text += event.text
+                        if self.turn_id is not None and time.perf_counter() > drafted + _DRAFT_S:
+                            await sessions.draft(self.turn_id, text)
+                            drafted = time.perf_counter()
                     elif isinstance(event, Thought):
-                        text = "" if event.restart else text
+                        text = self.begun if event.restart else text
                     elif isinstance(event, Done):
                         await self._keep(event)
                         outcome = "done"
@@ -90,7 +98,7 @@ class AskRequest:
         events = self.pipeline.ask(
             query.question,
             scope=query.scope,
-            options=query.options,
+            options=replace(query.options, begun=self.begun),
             conversation=self.earlier,
         )
         try:
@@ -120,6 +128,17 @@ class AskRequest:
         return self.wire.answer(answer).model_copy(update=added)
 
 
+_DRAFT_S = 1.0  # of an answer's text are lost in a crash, at most
+
+
+async def _begun(sessions: Sessions, id_: str, turn: int) -> str:
+    """The text of a turn that broke off, without the word that it broke off in."""
+    turns = await sessions.turns(id_)
+    text = next((each.text for each in turns if each.id == turn), "")
+    return _LAST_WORD.sub("", text)
+
+
+_LAST_WORD = re.compile(r"\S+\Z")
 # Under this key of a turn's details stands the turn as the model read and wrote it: the next prompt
 # begins as this one did, and the engine's prefix cache has it. Not for the wire.
 AS_READ = "as_read"

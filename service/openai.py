@@ -98,9 +98,9 @@ async def complete(
     running = state.answers.start(asked.events)
     reply = _Reply(body, asked, str(request.base_url).rstrip("/"))
     if body.stream:
-        await unless_gone(request, running, running.next())
+        await unless_gone(request, running.next(), running.stop)
         return sse.Stream(reply.chunks(running), running.stop)
-    done = await unless_gone(request, running, running.last())
+    done = await unless_gone(request, running.last(), running.stop)
     if not isinstance(done, Done):
         raise Refused(CLIENT_GONE, "the client went away")
     return reply.whole(done.answer)

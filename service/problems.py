@@ -43,6 +43,7 @@ STATUS: Mapping[type[errors.RagError], int] = {
     errors.ServiceRunning: 409,
     errors.PathNotFound: 404,
     errors.PageNotFound: 404,
+    errors.SessionBusy: 409,
     errors.SessionNotFound: 404,
     errors.InvalidQuestion: 422,
     errors.InvalidName: 422,

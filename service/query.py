@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from rag.errors import RagError
+from rag.errors import AnswerStopped, RagError
 from rag.events import Delta, Done, MapProgress, Quoted, Retrieved, Thought
 from service import markdown, sse
 from service.answers import Running, Told, unless_gone
@@ -41,7 +41,8 @@ With `"stream": true` (or `Accept: text/event-stream`) a stream of server-sent e
 | `error` | instead of `done`: a problem document |
 
 What fails before the first event has its true HTTP status. A client that goes away stops its
-answer.
+answer, unless that belongs to a session: then it is written on, `GET /sessions/{id}/answer` hears
+it, and `POST /sessions/{id}/stop` stops it, which ends its streams with the event `stopped`.
 """
 
 
@@ -54,30 +55,42 @@ answer.
 )
 async def query(query: Query, request: Request, state: Service) -> AnswerOut | StreamingResponse:
     asked = await AskRequest.open(state, query)
-    running = state.answers.start(asked.events)
+    running = state.answers.start(asked.events, query.session_id)
+    stop = running.stop if query.session_id is None else _go_on
     if query.stream or "text/event-stream" in request.headers.get("accept", ""):
-        first = await unless_gone(request, running, running.next())
-        return sse.Stream(_told(asked, running, first), running.stop)
-    done = await unless_gone(request, running, running.last())
+        await unless_gone(request, running.next(), stop)
+        return sse.Stream(told(running, render=query.render), stop)
+    done = await unless_gone(request, running.last(), stop)
     if not isinstance(done, Done):
         raise Refused(CLIENT_GONE, "the client went away")
     return _with_html(asked, done) if query.render else asked.answer(done)
 
 
-async def _told(asked: AskRequest, running: Running, event: Told | None) -> AsyncGenerator[bytes]:
-    """The events as bytes, with pings while nothing happens."""
-    printer = _Printer(asked)
+def _go_on() -> None:
+    """An answer of a session does not depend on who listens."""
+
+
+async def told(running: Running, *, render: bool) -> AsyncGenerator[bytes]:
+    """All events of an answer as bytes, with pings while nothing happens."""
+    assert isinstance(running.about, AskRequest)
+    printer = _Printer(running.about, render=render)
+    reader = running.reader()
     try:
-        while event is not None:
-            for told in printer.told(event):
-                yield told
-            waiting = asyncio.ensure_future(running.next())
+        while True:
+            waiting = asyncio.ensure_future(reader.next())
             try:
                 while not (await asyncio.wait({waiting}, timeout=sse.PING_S))[0]:
                     yield sse.PING
                 event = waiting.result()
             finally:
                 waiting.cancel()
+            if event is None:
+                return
+            for part in printer.told(event):
+                yield part
+    except AnswerStopped as error:
+        stopped = running.stopped
+        yield sse.event("stopped" if stopped else "error", {} if stopped else problem_of(error))
     except RagError as error:
         yield sse.event("error", problem_of(error))
 
@@ -85,8 +98,9 @@ async def _told(asked: AskRequest, running: Running, event: Told | None) -> Asyn
 class _Printer:
     """Answer events as server-sent ones."""
 
-    def __init__(self, asked: AskRequest) -> None:
+    def __init__(self, asked: AskRequest, *, render: bool) -> None:
         self._asked = asked
+        self._render = render
         self._text = ""
         self._rendered_at = 0.0
 
@@ -107,22 +121,19 @@ class _Printer:
         if isinstance(event, Delta):
             self._text += event.text
             return [sse.event("delta", {"text": event.text}), *self._html()]
-        render = self._asked.query.render
-        answer = self._asked.answer(event)
-        if render:
-            answer = _with_html(self._asked, event)
+        answer = _with_html(self._asked, event) if self._render else self._asked.answer(event)
         return [sse.event("done", answer.model_dump(mode="json"))]
 
     def _html(self) -> list[bytes]:
         now = time.monotonic()
-        if not self._asked.query.render or now - self._rendered_at < _RENDER_EVERY_S:
+        if not self._render or now - self._rendered_at < _RENDER_EVERY_S:
             return []
         self._rendered_at = now
         return [sse.event("html", {"html": markdown.provisional(self._text)})]
 
     def _quoted(self, event: Quoted) -> QuotedOut:
         out = self._asked.wire.quoted(event)
-        if not self._asked.query.render:
+        if not self._render:
             return out
         places = _places(out.model_dump()["citations"])
         return out.model_copy(update={"html": markdown.render(out.text, places, [])})

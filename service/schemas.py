@@ -86,7 +86,13 @@ class Query(Search):
         None,
         ge=1,
         le=2**63 - 1,
-        description="remove this turn of the session first, with all after it",
+        description="a branch beside this turn of the session, which stays",
+    )
+    continues: int | None = Field(
+        None,
+        ge=1,
+        le=2**63 - 1,
+        description="a turn of the session that broke off: the answer goes on from its text",
     )
     model: str | None = Field(None, max_length=200, description="one of GET /models")
     max_tokens: int | None = Field(None, ge=1, le=32_768)
@@ -137,6 +143,10 @@ class SessionIn(_In):
 
 class SessionPatch(_In):
     title: str = Field(min_length=1, max_length=200)
+
+
+class BranchIn(_In):
+    turn: int = Field(ge=1, le=2**63 - 1)
 
 
 class CollectionIn(_In):
@@ -258,9 +268,10 @@ class TurnOut(BaseModel):
     id: int
     question: str
     text: str
-    state: Literal["answering", "done", "stopped", "failed"]
+    state: Literal["answering", "done", "stopped", "unfinished", "failed"]
     created_at: str
     details: dict[str, Any]
+    branches: list[int] = Field(description="turns in this one's place, itself too, in order")
     html: str | None = None
 
 

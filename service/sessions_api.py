@@ -55,6 +55,7 @@ def _turn_out(turn: SessionTurn, *, render: bool) -> TurnOut:
         created_at=turn.created_at,
         details={name: value for name, value in turn.details.items() if name != AS_READ},
         html=_html(turn) if render else None,
+        branches=list(turn.branches),
     )
 
 
@@ -71,6 +72,7 @@ async def rename(session_id: str, body: SessionPatch, state: Service) -> Session
 
 @router.delete("/{session_id}", status_code=204, summary="Delete a session")
 async def delete(session_id: str, state: Service) -> Response:
+    await state.answers.stop(session_id)
     await state.sessions.delete(session_id)
     return Response(status_code=204)
 

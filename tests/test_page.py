@@ -272,6 +272,66 @@ def test_stop_retry_and_edit(page: Page) -> None:
     expect(page.locator(".source")).to_have_count(1)
 
 
+def test_an_answer_outlives_its_tab_and_is_joined(
+    page: Page, browser: Browser, address: str
+) -> None:
+    """Reload, another conversation and back, another device: the same stream goes on."""
+    _ask(page, "Tell me slowly how high the deposit is, once more")
+    expect(page.locator(".writing .prose")).to_contain_text("word3")
+    page.reload()
+    expect(page.locator(".writing .prose strong")).to_have_text("bold")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    here = page.url
+    page.click("#new")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    page.goto(here)
+    expect(page.locator(".writing .prose")).to_contain_text("word3")
+    context = browser.new_context()
+    other = context.new_page()
+    other.goto(here)
+    expect(other.locator(".writing .prose")).to_contain_text("word3")
+    other.get_by_role("button", name="Stop").click()
+    for each in (page, other):
+        expect(each.locator(".after .meta")).to_contain_text("Stopped")
+        expect(each.locator(".prose")).to_contain_text("word3")
+    context.close()
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator(".branches span")).to_have_text("2 of 2")
+
+
+def test_an_edited_question_is_a_branch(page: Page) -> None:
+    _ask(page, "How high is the deposit, first?")
+    expect(page.locator(".source")).to_have_count(1)
+    _ask(page, "How high is the deposit, second?")
+    expect(page.locator(".source")).to_have_count(2)
+    page.get_by_label("Edit and send again").first.click()
+    page.fill(".rewrite textarea", "How high is the deposit, edited?")
+    page.get_by_role("button", name="Send again", exact=True).click()
+    expect(page.locator(".branches span")).to_have_text("2 of 2")
+    expect(page.locator(".turn")).to_have_count(1)
+    page.get_by_label("Version before").click()
+    expect(page.locator(".turn")).to_have_count(2)
+    expect(page.locator(".bubble").nth(1)).to_contain_text("second")
+    page.reload()
+    expect(page.locator(".turn")).to_have_count(2)
+    expect(page.locator(".branches span")).to_have_text("1 of 2")
+
+
+def test_a_question_among_unread_documents_offers_to_wait(
+    page: Page, address: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "late.pdf"
+    file.write_bytes(pdf("The lodger pays in plums.", "Late"))
+    page.set_input_files("#files", file)
+    expect(page.locator(".upload p")).to_have_text(re.compile("Waiting|Reading|Read"))
+    _ask(page, "How high is the deposit, before?")
+    expect(page.locator(".unread")).to_contain_text("1 file was still being read")
+    page.get_by_role("button", name="Answer again when they are read").click()
+    expect(page.locator(".branches span")).to_have_text("2 of 2")
+    expect(page.locator(".unread")).to_have_count(0)
+    expect(page.locator(".source")).to_have_count(1)
+
+
 def test_reading_a_whole_document_is_told_and_can_be_stopped(
     page: Page, address: str, engine: FakeEngine
 ) -> None:

@@ -227,6 +227,13 @@ def test_a_session_remembers_and_can_be_taken_back(
 
     detail = client.get(f"/sessions/{session}", params={"render": True}).json()
     assert [turn["question"] for turn in detail["messages"]] == ["How many kilns?"]
+    old, new = detail["messages"][0]["branches"]
+    assert (old, new) == (first.json()["turn_id"], detail["messages"][0]["id"])
+    assert client.put(f"/sessions/{session}/branch", json={"turn": old}).status_code == 204
+    shown = client.get(f"/sessions/{session}").json()["messages"]
+    assert [turn["question"] for turn in shown] == ["How high is the deposit?", "And the kilns?"]
+    assert client.put(f"/sessions/{session}/branch", json={"turn": 99_999}).status_code == 404
+    client.put(f"/sessions/{session}/branch", json={"turn": new})
     assert detail["messages"][0]["html"].startswith("<p>")
     assert "as_read" not in detail["messages"][0]["details"]
     assert client.get("/sessions", params={"q": "many kilns"}).json()[0]["id"] == session
@@ -260,6 +267,77 @@ async def test_an_answer_is_kept_before_it_is_told(tmp_path: Path, shared_cache:
     await state.close()
 
 
+def _begun(client: httpx2.Client, session: str) -> None:
+    """Ask slowly, and go away with the first word."""
+    body = {
+        "question": "Tell me slowly how high the deposit is",
+        "session_id": session,
+        "stream": True,
+    }
+    with client.stream("POST", "/query", json=body) as stream:
+        for event in httpx2.EventSource(stream):
+            if event.event == "delta":
+                break
+
+
+def _last(client: httpx2.Client, session: str) -> dict[str, object]:
+    return client.get(f"/sessions/{session}").json()["messages"][-1]  # type: ignore[no-any-return]
+
+
+def test_a_sessions_answer_outlives_its_client_and_is_heard_by_others(
+    client: httpx2.Client,
+) -> None:
+    session = client.post("/sessions", json={}).json()["id"]
+    _begun(client, session)
+    assert _last(client, session)["state"] == "answering"
+    busy = client.post("/query", json={"question": "And the kilns?", "session_id": session})
+    assert (busy.status_code, busy.json()["code"]) == (409, "session_busy")
+
+    def heard(_: int) -> list[tuple[str, dict[str, object]]]:
+        with client.stream("GET", f"/sessions/{session}/answer") as stream:
+            return [(event.event, event.json()) for event in httpx2.EventSource(stream)]  # type: ignore[misc]
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        both = list(pool.map(heard, range(2)))
+    for told in both:
+        assert told[0][0] == "retrieved"
+        text = "".join(str(data["text"]) for name, data in told if name == "delta")
+        assert text == _slowly([Message("user", "slowly")])
+        assert told[-1][0] == "done"
+    assert _last(client, session)["state"] == "done"
+    assert client.get(f"/sessions/{session}/answer").status_code == 404
+
+
+def test_a_stopped_answer_ends_for_all_and_goes_on_where_it_was(
+    client: httpx2.Client, engine: FakeEngine
+) -> None:
+    session = client.post("/sessions", json={}).json()["id"]
+    _begun(client, session)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        listening = pool.submit(lambda: client.get(f"/sessions/{session}/answer").text)
+        time.sleep(0.3)
+        assert client.post(f"/sessions/{session}/stop").status_code == 204
+        assert listening.result().endswith("event: stopped\ndata: {}\n\n")
+    stopped = _last(client, session)
+    assert (stopped["state"], str(stopped["text"])[:6]) == ("stopped", "word0 ")
+    more = {"question": stopped["question"], "session_id": session, "continues": stopped["id"]}
+    told = events(client, more)
+    begun = str(stopped["text"]).rpartition(" ")[0]
+    first = next(str(data["text"]) for name, data in told if name == "delta")
+    assert first.strip() == begun.strip()
+    assert [message.role for message in engine.calls[-1]][-2:] == ["assistant", "user"]
+    assert engine.calls[-1][-2].content.strip() == begun.strip()
+    assert _last(client, session)["branches"] == [stopped["id"], told[-1][1]["turn_id"]]
+    assert client.post(f"/sessions/{session}/stop").status_code == 204
+
+
+def test_a_deleted_session_stops_its_answer(client: httpx2.Client, engine: FakeEngine) -> None:
+    session = client.post("/sessions", json={}).json()["id"]
+    _begun(client, session)
+    assert client.delete(f"/sessions/{session}").status_code == 204
+    _wait(lambda: engine.active == 0)
+
+
 def test_a_stopped_answer_is_kept_as_stopped(client: httpx2.Client) -> None:
     session = client.post("/sessions", json={}).json()["id"]
     body = {
@@ -271,6 +349,7 @@ def test_a_stopped_answer_is_kept_as_stopped(client: httpx2.Client) -> None:
         for event in httpx2.EventSource(stream):
             if event.event == "delta":
                 break
+    client.post(f"/sessions/{session}/stop")
 
     def turn() -> dict[str, object]:
         return client.get(f"/sessions/{session}").json()["messages"][0]  # type: ignore[no-any-return]

@@ -70,11 +70,13 @@ async def test_a_crash_in_mid_answer_leaves_a_session_that_goes_on(
 ) -> None:
     id_ = (await sessions.create("default")).id
     await _answered(sessions, id_, "one?", "One.")
-    await sessions.begin(id_, "two?")  # the process dies here
+    turn = await sessions.begin(id_, "two?")
+    await sessions.draft(turn, "Two, and")  # the process dies here
 
     again = await Sessions.open(tmp_path, url)
     assert await again.recover() == 1
-    assert [turn.state for turn in await again.turns(id_)] == ["done", "stopped"]
+    assert [turn.state for turn in await again.turns(id_)] == ["done", "unfinished"]
+    assert (await again.turns(id_))[-1].text == "Two, and"
     await _answered(again, id_, "three?", "Three.")
     answered = [turn for turn in await again.turns(id_) if turn.state == "done"]
     assert [(turn.question, turn.text) for turn in answered] == [
@@ -84,14 +86,55 @@ async def test_a_crash_in_mid_answer_leaves_a_session_that_goes_on(
     await again.close()
 
 
-async def test_a_question_edited_takes_back_what_followed(sessions: Sessions) -> None:
+async def test_a_question_edited_is_a_branch_and_nothing_is_lost(sessions: Sessions) -> None:
     id_ = (await sessions.create("default")).id
     turns = [await _answered(sessions, id_, f"question {n}", f"answer {n}") for n in range(3)]
-    await sessions.begin(id_, "question 1, better put", replaces=turns[1])
-    assert [turn.question for turn in await sessions.turns(id_)] == [
-        "question 0",
-        "question 1, better put",
-    ]
+    new = await sessions.begin(id_, "question 1, better put", replaces=turns[1])
+
+    async def shown() -> list[str]:
+        return [turn.question for turn in await sessions.turns(id_)]
+
+    assert await shown() == ["question 0", "question 1, better put"]
+    assert (await sessions.turns(id_))[1].branches == (turns[1], new)
+    await sessions.show(id_, turns[1])
+    assert await shown() == ["question 0", "question 1", "question 2"]
+    assert [turn.id for turn in await sessions.turns(id_, before=turns[2])] == turns[:2]
+    await sessions.begin(id_, "question 0, anew", replaces=turns[0])
+    assert await shown() == ["question 0, anew"]
+    await sessions.show(id_, turns[0])
+    assert await shown() == ["question 0", "question 1, better put"]
+    other = (await sessions.create("default")).id
+    for call in (sessions.show(other, new), sessions.begin(other, "x", replaces=new)):
+        with pytest.raises(SessionNotFound):
+            await call
+
+
+async def test_a_database_of_before_there_were_branches(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "sessions.db") as old:
+        old.executescript(_OLD)
+    sessions = await Sessions.open(tmp_path)
+    assert [turn.text for turn in await sessions.turns("one")] == ["a1", "a2"]
+    assert [turn.branches for turn in await sessions.turns("two")] == [(2,)]
+    await sessions.begin("one", "q3")
+    assert [turn.question for turn in await sessions.turns("one")] == ["q1", "q2", "q3"]
+    await sessions.close()
+    again = await Sessions.open(tmp_path)
+    assert len(await again.turns("one")) == 3
+    await again.close()
+
+
+_OLD = """
+CREATE TABLE sessions (id VARCHAR(32) PRIMARY KEY, title VARCHAR(200) NOT NULL,
+  collection VARCHAR(64) NOT NULL, created_at VARCHAR(40) NOT NULL,
+  updated_at VARCHAR(40) NOT NULL);
+CREATE TABLE turns (id INTEGER PRIMARY KEY, session_id VARCHAR(32) NOT NULL
+  REFERENCES sessions (id), question TEXT NOT NULL, text TEXT NOT NULL,
+  state VARCHAR(16) NOT NULL, details JSON NOT NULL, created_at VARCHAR(40) NOT NULL);
+INSERT INTO sessions VALUES ('one', 't', 'default', '2026', '2026');
+INSERT INTO sessions VALUES ('two', 't', 'default', '2026', '2026');
+INSERT INTO turns VALUES (1, 'one', 'q1', 'a1', 'done', '{}', '2026'),
+  (2, 'two', 'q', 'b', 'done', '{}', '2026'), (3, 'one', 'q2', 'a2', 'done', '{}', '2026');
+"""
 
 
 async def test_search_finds_titles_questions_and_answers_literally(sessions: Sessions) -> None:

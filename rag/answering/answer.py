@@ -14,7 +14,7 @@ from rag.answering.conversation import Conversation, Turn
 from rag.answering.final_answer import finished, nothing_supported, pages_of, refusal, refused
 from rag.answering.full_document import is_broad, is_list
 from rag.answering.map_reduce import PART_TOKENS, Pages, Reading, Texts, reduced
-from rag.answering.prompting import Budget, Prompt, build_prompt
+from rag.answering.prompting import Budget, Prompt, build_prompt, going_on
 from rag.answering.quotes_first import quoted, quotes_first, unmarked, verified
 from rag.answering.refusal_message import NOT_SAID
 from rag.answering.repetition import loop_start
@@ -116,9 +116,12 @@ class Answering:
             draft.text = draft.prompt.answer
             yield Delta(draft.text)
             return
+        if options.begun:
+            draft.text = options.begun
+            yield Delta(draft.text)
         async with aclosing(self._pieces(engine, draft.prompt, options)) as pieces:
             async for piece in pieces:
-                draft.text = ("" if piece.restart else draft.text) + piece.text
+                draft.text = (options.begun if piece.restart else draft.text) + piece.text
                 draft.finish = piece.finish or draft.finish
                 if piece.thought or piece.restart:
                     yield Thought(piece.thought, piece.restart)
@@ -203,7 +206,7 @@ class Answering:
 
     def _pieces(self, engine: Engine, prompt: Prompt, options: AskOptions) -> AsyncGenerator[Piece]:
         return engine.stream(
-            prompt.messages,
+            (*prompt.messages, *going_on(options.begun)),
             max_tokens=options.max_tokens or self.settings.max_tokens,
             temperature=_first(options.temperature, self.settings.temperature),
             schema=options.schema,

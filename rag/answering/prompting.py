@@ -20,6 +20,12 @@ SYSTEM = (
 CountTokens = Callable[[Sequence[Message]], int]
 
 
+GO_ON = (
+    "Your answer broke off. Go on with its next word. Repeat nothing of it, and keep to the same"
+    " rules."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """Messages that fit the budget, and the passages that the answer may rest on: those of the
@@ -113,6 +119,13 @@ def _question(
         parts.append(f"See also above: {', '.join(earlier)}")
     parts.append(f"Question: {question}")
     return Message("user", "\n\n".join(parts)), tuple(numbers)
+
+
+def going_on(begun: str) -> tuple[Message, ...]:
+    """What follows the prompt where the answer's beginning is there already."""
+    if not begun:
+        return ()
+    return Message("assistant", begun), Message("user", GO_ON)
 
 
 def passage(number: int, hit: Hit) -> str:

@@ -1,7 +1,11 @@
 """Chat sessions that outlive the process, in SQLite or any other database of SQLAlchemy's.
 
+The turns of a session are a tree: a question edited or answered again is a branch beside the old
+one. `turns` is the branch that is shown; nothing is deleted but a whole session.
+
 A turn is written when its question arrives, before the model starts. A crash in mid-answer so
-leaves a turn that says "answering": `recover` marks it as stopped, and the session can go on.
+leaves a turn that says "answering", with the text of the last `draft`: `recover` marks it as
+unfinished, and the session can go on.
 """
 
 from __future__ import annotations
@@ -19,9 +23,10 @@ from sqlalchemy import orm
 
 from rag.disk import cannot_write, make_private
 from rag.errors import SessionNotFound
+from rag.sessions.branches import Branches
 from rag.sessions.tables import SessionRow, TurnRow, connect, translated
 
-TurnState = Literal["answering", "done", "stopped", "failed"]
+TurnState = Literal["answering", "done", "stopped", "unfinished", "failed"]
 T = TypeVar("T")
 _TITLE_CHARS = 80
 
@@ -48,6 +53,7 @@ class SessionTurn:
     state: TurnState
     details: Mapping[str, Any]
     created_at: str
+    branches: tuple[int, ...] = ()  # turns in this one's place, itself too, in order
 
 
 class Sessions:
@@ -135,36 +141,59 @@ class Sessions:
 
     # ── turns ─────────────────────────────────────────────────────────────────────────────────
 
-    async def turns(self, id_: str) -> list[SessionTurn]:
-        """In order. Raises SessionNotFound."""
+    async def turns(self, id_: str, *, before: int | None = None) -> list[SessionTurn]:
+        """Those of the branch that is shown, in order; or those that led to the turn `before`.
+
+        Raises SessionNotFound.
+        """
 
         def work(db: orm.Session) -> list[SessionTurn]:
-            _found(db, id_)
-            statement = sa.select(TurnRow).where(TurnRow.session_id == id_).order_by(TurnRow.id)
-            return [_turn(row) for row in db.scalars(statement)]
+            session, tree = _found(db, id_), Branches(db, id_)
+            leaf = session.leaf_id if before is None else tree.row(before).parent_id
+            return [_turn(row, tree.beside(row)) for row in tree.path(leaf)]
 
         return await self._read(work)
+
+    async def show(self, id_: str, turn: int) -> None:
+        """Show the branch through `turn`, to its latest end. Raises SessionNotFound."""
+
+        def work(db: orm.Session) -> None:
+            session, tree = _found(db, id_), Branches(db, id_)
+            session.leaf_id = tree.end(tree.row(turn))
+
+        await self._write(work)
 
     async def begin(self, id_: str, question: str, *, replaces: int | None = None) -> int:
         """Write down a question; returns the turn's id. Raises SessionNotFound.
 
-        `replaces` takes back that turn and all after it: a question edited and sent again.
+        It goes on where the branch that is shown ends; with `replaces` it is a branch beside that
+        turn: a question edited, or to be answered again.
         """
         now = _now()
 
         def work(db: orm.Session) -> int:
+            # Written first: who asks at the same time waits here, and then sees this turn.
+            same = SessionRow.id == id_
+            db.execute(sa.update(SessionRow).where(same).values(updated_at=now))
             session = _found(db, id_)
+            parent = session.leaf_id
             if replaces is not None:
-                later = sa.and_(TurnRow.session_id == id_, TurnRow.id >= replaces)
-                db.execute(sa.delete(TurnRow).where(later))
-            session.updated_at = now
+                parent = Branches(db, id_).row(replaces).parent_id
             session.title = session.title or _shortened(question)
             row = TurnRow(session_id=id_, question=question, state="answering", created_at=now)
+            row.parent_id = parent
             db.add(row)
             db.flush()
+            session.leaf_id = row.id
             return row.id
 
         return await self._write(work)
+
+    async def draft(self, turn: int, text: str) -> None:
+        """Write down how far an answer has come, for the case of a crash."""
+        answering = sa.and_(TurnRow.id == turn, TurnRow.state == "answering")
+        statement = sa.update(TurnRow).where(answering).values(text=text)
+        await self._write(lambda db: db.execute(statement))
 
     async def end(
         self, turn: int, state: TurnState, text: str, details: Mapping[str, Any] | None = None
@@ -175,8 +204,9 @@ class Sessions:
         await self._write(lambda db: db.execute(statement))
 
     async def recover(self) -> int:
-        """Mark turns as stopped that a dead process left in mid-answer. Returns how many."""
-        statement = sa.update(TurnRow).where(TurnRow.state == "answering").values(state="stopped")
+        """Mark turns as unfinished that a dead process left in mid-answer. Returns how many."""
+        left = sa.update(TurnRow).where(TurnRow.state == "answering")
+        statement = left.values(state="unfinished")
 
         def work(db: orm.Session) -> int:
             return int(getattr(db.execute(statement), "rowcount", 0))
@@ -225,9 +255,10 @@ def _session(row: SessionRow, turns: int) -> Session:
     return Session(row.id, row.title, row.collection, row.created_at, row.updated_at, turns)
 
 
-def _turn(row: TurnRow) -> SessionTurn:
+def _turn(row: TurnRow, branches: tuple[int, ...]) -> SessionTurn:
     state: TurnState = row.state  # type: ignore[assignment]
-    return SessionTurn(row.id, row.question, row.text, state, row.details or {}, row.created_at)
+    details = row.details or {}
+    return SessionTurn(row.id, row.question, row.text, state, details, row.created_at, branches)
 
 
 def _shortened(title: str) -> str:

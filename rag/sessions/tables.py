@@ -20,6 +20,16 @@ _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_t
 _FULL = ("database or disk is full", "No space left on device", "Disk quota exceeded")
 
 
+_BRANCHES = (
+    "ALTER TABLE sessions ADD COLUMN leaf_id INTEGER",
+    "ALTER TABLE turns ADD COLUMN parent_id INTEGER",
+    "UPDATE turns SET parent_id = (SELECT MAX(t.id) FROM turns t"
+    " WHERE t.session_id = turns.session_id AND t.id < turns.id)",
+    "UPDATE sessions SET leaf_id = (SELECT MAX(t.id) FROM turns t"
+    " WHERE t.session_id = sessions.id)",
+)
+
+
 class Base(orm.DeclarativeBase):
     pass
 
@@ -46,6 +56,8 @@ class SessionRow(Base):
     collection: orm.Mapped[str] = orm.mapped_column(_Name(64))
     created_at: orm.Mapped[str] = orm.mapped_column(_Name(40))
     updated_at: orm.Mapped[str] = orm.mapped_column(_Name(40), index=True)
+    # The last turn of the branch that is shown and goes on.
+    leaf_id: orm.Mapped[int | None] = orm.mapped_column(default=None)
 
 
 class TurnRow(Base):
@@ -54,6 +66,8 @@ class TurnRow(Base):
     session_id: orm.Mapped[str] = orm.mapped_column(
         _Name(32), sa.ForeignKey("sessions.id", ondelete="CASCADE"), index=True
     )
+    # The turn before; several turns with one parent are branches.
+    parent_id: orm.Mapped[int | None] = orm.mapped_column(default=None, index=True)
     question: orm.Mapped[str] = orm.mapped_column(_Text)
     text: orm.Mapped[str] = orm.mapped_column(_Text, default="")
     state: orm.Mapped[str] = orm.mapped_column(_Name(16), index=True)
@@ -69,6 +83,7 @@ def connect(url: str | sa.URL) -> sa.Engine:
             _keep_private(engine.url.database)
             sa.event.listen(engine, "connect", _sqlite_pragmas)
         Base.metadata.create_all(engine)
+        _add_branches(engine)
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"the driver of the sessions database is not installed: {error.name}",
@@ -79,6 +94,15 @@ def connect(url: str | sa.URL) -> sa.Engine:
             f"the sessions database cannot be used: {error}", hint="Check service.sessions_url."
         ) from error
     return engine
+
+
+def _add_branches(engine: sa.Engine) -> None:
+    """A database of before there were branches: each session is one."""
+    if "parent_id" in {column["name"] for column in sa.inspect(engine).get_columns("turns")}:
+        return
+    with engine.begin() as db:
+        for statement in _BRANCHES:
+            db.execute(sa.text(statement))
 
 
 def _keep_private(database: str | None) -> None:

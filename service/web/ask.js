@@ -1,17 +1,16 @@
 // Asking: the stream of an answer told to its turn.
 
 import { Problem, events, getJSON, send, withBody } from "./api.js";
+import { failed } from "./dialogs.js";
 import { $, icon, plural, say } from "./dom.js";
-import { listSessions, setSession } from "./sessions.js";
+import { listSessions, openSession, setSession } from "./sessions.js";
 import { showEmpty } from "./start.js";
 import { state } from "./state.js";
 import { Turn } from "./turn.js";
 
-export async function ask(question, replaced = null, wait = false) {
+export async function ask(question, replaced = null, { wait = false, goOn = false } = {}) {
   if (state.running) return;
   const turn = new Turn(question);
-  const controller = new AbortController();
-  state.running = { controller, turn };
   if (replaced) {
     while (replaced.node.nextSibling) replaced.node.nextSibling.remove();
     replaced.node.replaceWith(turn.node);
@@ -19,29 +18,65 @@ export async function ask(question, replaced = null, wait = false) {
     $("turns").append(turn.node);
   }
   showEmpty();
-  showRunning(true);
   turn.doing("Looking through your documents");
   say("Looking for an answer");
   follow(true);
-  try {
+  await hear(turn, async (signal) => {
     await state.started; // which collection is asked is not known before
     const replaces = replaced ? await turnId(replaced) : null;
     if (!state.session) setSession(await (await send("/sessions", withBody("POST", { title: question.slice(0, 200), collection: state.collection }))).json());
     listSessions().catch(() => {});
     const body = { question, session_id: state.session.id, collection: state.collection, documents: [...state.scope], stream: true, render: true };
-    if (replaces !== null) body.replaces = replaces;
+    if (replaces !== null) body[goOn ? "continues" : "replaces"] = replaces;
     if (wait) body.wait = true;
     if ($("model").value) body.model = $("model").value;
     if ($("quotes").value) body.quotes = $("quotes").value;
-    await tell(turn, await send("/query", withBody("POST", body, { signal: controller.signal })));
+    return send("/query", withBody("POST", body, { signal }));
+  });
+  if (replaced) await showBranches(turn);
+}
+
+// An answer that the session was writing before this page came.
+async function join(turn) {
+  if (state.running) return;
+  turn.doing("Looking through your documents");
+  follow(true);
+  const { id } = state.session;
+  await hear(turn, (signal) => send(`/sessions/${id}/answer?render=true`, { signal }));
+}
+
+// The stream that `open` resolves to, told to the turn, until it ends or the page leaves it.
+async function hear(turn, open) {
+  const controller = new AbortController();
+  const mine = { controller, turn, stop: () => stopAnswer(mine) };
+  state.running = mine;
+  showRunning(true);
+  try {
+    await tell(turn, await open(controller.signal));
   } catch (error) {
-    if (error.name === "AbortError") { turn.stopped(""); say("Stopped"); }
-    else { turn.fail(error); say(error.message); }
+    if (mine.stopped) { turn.stopped(""); say("Stopped"); }
+    else if (error.name !== "AbortError") { turn.fail(error); say(error.message); }
   } finally {
-    state.running = null;
-    showRunning(false);
+    if (state.running === mine || state.running === null) { state.running = null; showRunning(false); }
     follow();
   }
+}
+
+// Before the service has the question there is nothing to stop but the request.
+async function stopAnswer(mine) {
+  mine.stopped = true;
+  try {
+    if (state.session && mine.turn.id !== null) await send(`/sessions/${state.session.id}/stop`, { method: "POST" });
+    else mine.controller.abort();
+  } catch { mine.controller.abort(); }
+}
+
+// Which turns stand in this one's place, once it is kept.
+async function showBranches(turn) {
+  if (!state.session || !turn.node.isConnected) return;
+  const { messages } = await getJSON(`/sessions/${state.session.id}`);
+  const kept = messages.find((message) => message.id === turn.id);
+  if (kept) turn.showBranches(kept.branches);
 }
 
 // A turn that failed before its first event does not know its number; the session does.
@@ -60,6 +95,7 @@ async function tell(turn, response) {
     else if (name === "map_progress") turn.reading(data);
     else if (name === "thought") turn.think(data);
     else if (name === "html") turn.write(data.html);
+    else if (name === "stopped") { turn.stopped(""); say("Stopped"); return; }
     else if (name === "error") throw new Problem(data);
     else if (name === "done") { // and kept: the next question need not wait for the end of the stream
       turn.finish(data);
@@ -89,4 +125,12 @@ function follow(always = false) {
   if (pinned || always) $("scroll").scrollTop = $("scroll").scrollHeight;
 }
 
-$("turns").addEventListener("ask", ({ detail: { question, turn, wait } }) => ask(question, turn, wait));
+$("turns").addEventListener("ask", ({ detail: { question, turn, ...how } }) => ask(question, turn, how));
+$("turns").addEventListener("join", ({ detail: { turn } }) => join(turn));
+$("turns").addEventListener("branch", async ({ detail: { id } }) => {
+  if (state.running || !state.session) return;
+  try {
+    await send(`/sessions/${state.session.id}/branch`, withBody("PUT", { turn: id }));
+    await openSession(state.session.id);
+  } catch (error) { await failed(error); }
+});

@@ -6,7 +6,7 @@ import { failed, prompt } from "./dialogs.js";
 import { $, el, icon, iconButton } from "./dom.js";
 import { closeSide } from "./layout.js";
 import { showEmpty } from "./start.js";
-import { state, stop } from "./state.js";
+import { leave, state } from "./state.js";
 import { Turn } from "./turn.js";
 import { closeViewer } from "./viewer.js";
 
@@ -64,7 +64,7 @@ export function setSession(session) {
 }
 
 export function newSession() {
-  stop();
+  leave();
   closeViewer();
   closeSide();
   setSession(null);
@@ -75,16 +75,18 @@ export function newSession() {
 }
 
 export async function openSession(id) {
-  stop();
+  leave();
   closeViewer();
   closeSide();
   try {
     const session = await getJSON(`/sessions/${id}?render=true`);
     setSession(session);
     if (session.collection !== state.collection) await setCollection(session.collection);
-    $("turns").replaceChildren(...session.messages.map(pastTurn));
+    const turns = session.messages.map(pastTurn);
+    $("turns").replaceChildren(...turns.map((turn) => turn.node));
     showEmpty();
     $("scroll").scrollTop = $("scroll").scrollHeight;
+    if (session.messages.at(-1)?.state === "answering") turns.at(-1).tell("join");
   } catch (error) {
     setSession(null);
     if (error.status !== 404) await failed(error);
@@ -96,8 +98,9 @@ export async function openSession(id) {
 function pastTurn(message) {
   const turn = new Turn(message.question);
   turn.id = message.id;
+  turn.showBranches(message.branches);
   if (message.state === "done") turn.finish({ ...message.details, html: message.html });
   else if (message.state === "failed") turn.fail(new Problem(message.details.problem ?? {}));
-  else turn.stopped(message.html);
-  return turn.node;
+  else if (message.state !== "answering") turn.stopped(message.html, message.state === "unfinished");
+  return turn;
 }

@@ -8,4 +8,6 @@ export const state = {
   collection: "", view: null, trigger: null,
 };
 
-export const stop = () => state.running?.controller.abort();
+// An answer belongs to its session: stopping it is said to the service, leaving it only to this page.
+export const stop = () => state.running?.stop();
+export const leave = () => { state.running?.controller.abort(); state.running = null; };

@@ -40,8 +40,27 @@ export class Turn {
   }
 
   // Heard by ask.js, which asks; a turn knows only what it shows.
-  again(question = this.question, wait = false) {
-    this.node.dispatchEvent(new CustomEvent("ask", { bubbles: true, detail: { question, turn: this, wait } }));
+  again(question = this.question, how = {}) {
+    this.tell("ask", { question, ...how });
+  }
+
+  tell(name, detail = {}) {
+    this.node.dispatchEvent(new CustomEvent(name, { bubbles: true, detail: { turn: this, ...detail } }));
+  }
+
+  // Turns in this one's place: a question that was edited, an answer that was written again.
+  showBranches(ids) {
+    this.branches?.remove();
+    if (ids.length < 2) return;
+    const at = ids.indexOf(this.id);
+    const go = (to, label, name) => {
+      const button = iconButton(name, label, () => this.tell("branch", { id: ids[to] }));
+      button.disabled = to < 0 || to >= ids.length;
+      return button;
+    };
+    this.branches = el("div", { class: "branches", role: "group", "aria-label": "Versions" },
+      go(at - 1, "Version before", "left"), el("span", {}, `${at + 1} of ${ids.length}`), go(at + 1, "Version after", "right"));
+    this.node.insertBefore(this.branches, this.body);
   }
 
   doing(text) {
@@ -88,7 +107,7 @@ export class Turn {
     if (!this.pending) return null;
     return el("div", { class: "unread" }, icon("doc"),
       el("span", {}, `${plural(this.pending, "file")} ${this.pending === 1 ? "was" : "were"} still being read, and so not asked.`),
-      el("button", { type: "button", class: "quiet", onclick: () => this.again(this.question, true) }, "Answer again when they are read"));
+      el("button", { type: "button", class: "quiet", onclick: () => this.again(this.question, { wait: true }) }, "Answer again when they are read"));
   }
 
   // Documents that are read whole. A screen reader hears of each quarter, not of each page.
@@ -161,18 +180,20 @@ export class Turn {
       near.length ? el("div", { class: "near" }, el("h4", {}, "The nearest passages"), ...near) : null);
   }
 
-  stopped(html) {
+  stopped(html, broken = false) {
     this.body.classList.remove("writing");
     if (html) setHTML(this.prose, html);
     const parts = this.prose.childNodes.length ? [this.prose] : [];
-    this.show(...parts, this.after({ text: this.prose.textContent }, "Stopped. Not checked against the documents."));
+    const note = broken ? "Unfinished: the service ended while it was written. Not checked against the documents." : "Stopped. Not checked against the documents.";
+    const goOn = el("button", { type: "button", class: "quiet go-on", onclick: () => this.again(this.question, { goOn: true }) }, "Continue");
+    this.show(...parts, ...(parts.length ? [goOn] : []), this.after({ text: this.prose.textContent }, note));
   }
 
   fail(error) {
     this.body.classList.remove("writing");
     this.body.replaceChildren(el("div", { class: "card bad", role: "alert" }, icon("warn"), el("h3", {}, error.message),
       error.hint ? el("p", {}, error.hint) : null,
-      error.code === "index_pending" ? el("button", { type: "button", class: "primary", onclick: () => this.again(this.question, true) }, "Answer when they are read") : null,
+      error.code === "index_pending" ? el("button", { type: "button", class: "primary", onclick: () => this.again(this.question, { wait: true }) }, "Answer when they are read") : null,
       el("button", { type: "button", class: "quiet", onclick: () => this.again() }, icon("retry"), "Try again")));
   }
 
