@@ -44,12 +44,14 @@ class Operands:
     """Looks operands up among the figures of the passages."""
 
     def __init__(self, figures: Sequence[Figure], asked: Wanted) -> None:
-        self.figures, self.asked = figures, asked
+        # Without a word of its label no figure gets to _LEAST. A sheet has tens of thousands.
+        self.figures = [figure for figure in figures if figure.label & asked.terms]
+        self.asked = asked
         self.known = frozenset[str]().union(
             *(f.label | f.section | f.head | f.caption for f in figures)
         )
         self.lines: dict[tuple[object, ...], list[Figure]] = defaultdict(list)
-        for figure in figures:
+        for figure in self.figures:
             self.lines[figure.line].append(figure)
 
     def best(self) -> Found | None:

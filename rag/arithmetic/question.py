@@ -21,6 +21,7 @@ _BOUND: Final = re.compile(
     r"[$€£¥]?\s?\d[\d.,]*\s?%?(?:\s?(?:thousand|million|billion|mio|mrd)\w*)?"
 )
 _MOST_ITEMS: Final = 8
+_MOST_CHARS: Final = 400  # longer ones are read at length and want more than one number
 _DAY: Final = re.compile(
     rf"(?:\b\d{{1,2}}\.?\s+)?\b(?:{'|'.join(MONTHS)})\b\.?\s*(?:\d{{1,2}}\b)?,?\s*⟦", re.IGNORECASE
 )
@@ -72,6 +73,8 @@ class Wanted:
 def wanted(question: str) -> Wanted | None:
     """None where the question wants no arithmetic."""
     text = " ".join(question.split()).rstrip(" ?.!").replace("¿", "")
+    if len(text) > _MOST_CHARS:
+        return None
     language = language_of(text, "en")
     words = operation_words(language)
     if words.none.search(text):
