@@ -33,6 +33,8 @@ BENCHMARKS = {
     "prefill": ("prefill", "a prompt read on a CPU: operators, ours against MLX"),
     "cold-start": ("cold_start", "commands from cold processes"),
     "peers": ("peers", "side by side with other programs"),
+    "languages": ("languages", "XQuAD as PDFs with their questions, for retrieval"),
+    "multilingual-e5": ("multilingual_e5", "another embedder to measure with, converted"),
     "compare": ("compare", "ratios of two runs"),
 }
 

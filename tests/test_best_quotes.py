@@ -19,7 +19,7 @@ def match(question: str, *texts: str) -> QuestionMatch:
     """Every sentence is as near as any other."""
     hits = [make_hit(text, first=number) for number, text in enumerate(texts, 1)]
     found = QuestionMatch.of(question, question, hits)
-    return replace(found, nearest=tuple(replace(s, cosine=0.5) for s in found.sentences))
+    return replace(found, nearest=tuple(replace(s, likeness=0.5) for s in found.sentences))
 
 
 @pytest.mark.parametrize(

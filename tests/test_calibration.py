@@ -4,6 +4,7 @@ refusal, for embedders whose cosines and languages differ."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_factory import addition
 
+from rag.answering.answerability import ENOUGH
 from rag.calibration import (
     FLOOR,
     UNMEASURED,
@@ -246,7 +248,10 @@ async def test_vectors_count_as_much_as_their_language_is_known(settings: Settin
 async def test_any_measured_embedder_refuses_what_is_not_there_and_answers_what_is(
     settings: Settings, embedder: FakeEmbedder
 ) -> None:
-    await index(settings, embedder, {"en": ENGLISH})
+    store = await index(settings, embedder, {"en": ENGLISH})
+    made = await store.calibration()
+    assert made is not None
+    store.set_calibration(replace(made, chunks=ENOUGH))
     strict = settings.model_copy(update={"refusal_threshold": 0.3})
     engine = FakeEngine("It is 4,200 crowns.")
     pipeline = Pipeline(strict, Runtime(strict, embedder=embedder, engine=engine))

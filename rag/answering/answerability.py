@@ -94,6 +94,10 @@ WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
 )
 
 
+# Of a handful of passages a scale is an accident: it refused what they answer.
+ENOUGH = 32
+
+
 @dataclass(frozen=True, slots=True)
 class Answerability:
     """How likely the passages hold the answer, and their nearest sentences; 1 and none where that
@@ -121,7 +125,9 @@ async def estimate_answerability(
 
 
 def is_measured(calibration: Calibration | None, embedder_id: str) -> bool:
-    return embedder_id.startswith(BUNDLED) if calibration is None else bool(calibration.languages)
+    if embedder_id.startswith(BUNDLED):
+        return True
+    return calibration is not None and bool(calibration.languages) and calibration.chunks >= ENOUGH
 
 
 def answerable(match: QuestionMatch) -> float:
