@@ -10,6 +10,7 @@ RagError
 │   ├── DamagedFile        cannot be opened, or opens with no pages
 │   ├── EncryptedFile      needs a password, or the one given is wrong
 │   ├── NoText             opened, but holds no text (scanned, and no OCR at hand)
+│   ├── FileChanged        written to, or replaced, while it was read
 │   └── LimitExceeded      stopped by the limit on time, memory, pages or size
 ├── StoreError
 │   ├── IndexMissing       nothing was ingested into this collection yet

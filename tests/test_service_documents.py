@@ -134,7 +134,7 @@ def test_page_images_with_a_quote_marked(client: httpx2.Client, lease: dict[str,
 def test_deleting_takes_the_upload_with_it(client: httpx2.Client, home: Path) -> None:
     job = upload(client, ("gone.pdf", pdf(GARDEN + "gone")))
     id_ = job["files"][0]["document_id"]
-    assert client.delete(f"/documents/{id_}").json() == {"deleted": ["gone.pdf"]}
+    assert client.delete(f"/documents/{id_}").json()["deleted"] == ["gone.pdf"]
     assert not (home / "files/default/gone.pdf").exists()
     assert client.get(f"/documents/{id_}").status_code == 404
     assert client.delete("/documents/*").status_code == 404

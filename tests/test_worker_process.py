@@ -9,6 +9,7 @@ import pymupdf
 import pytest
 
 from rag.config import Settings
+from rag.events import Comparing
 from rag.ingest.extractor_pool import ExtractorPool
 from rag.ingest.messages import Setup
 from rag.models.registry import embedding_folder
@@ -56,7 +57,8 @@ async def test_uploads_are_ingested_in_a_folder_with_modules_of_its_own(settings
     process = await WorkerProcess.start("service.ingest_worker")
     try:
         await process.send(Order(settings, (Path("no such file.pdf"),)))
-        problem = await process.receive()
+        while isinstance(problem := await process.receive(), Comparing):
+            pass
         assert problem["code"] == "path_not_found"
         assert await process.exit_code() == 1
     finally:

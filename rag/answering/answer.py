@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from rag.answering.answerability import Answerability, estimate_answerability
 from rag.answering.computed_answer import computed_answer
@@ -29,7 +29,6 @@ from rag.types import Answer, Citation, Document, Finish, Hit, Piece
 from rag.verification.ground import Grounded, ground
 from rag.verification.structured import ground_fields, instruction
 
-T = TypeVar("T")
 # Prompts on a CPU host are read at some 700 tokens a second, and the starter model loses its way
 # among many passages: it answered the demo's questions right from three, one of them wrong from
 # eight.
@@ -208,7 +207,9 @@ class Answering:
         return engine.stream(
             (*prompt.messages, *going_on(options.begun)),
             max_tokens=options.max_tokens or self.settings.max_tokens,
-            temperature=_first(options.temperature, self.settings.temperature),
+            temperature=self.settings.temperature
+            if options.temperature is None
+            else options.temperature,
             schema=options.schema,
         )
 
@@ -297,7 +298,3 @@ class Answering:
         return await asyncio.to_thread(
             ground, text, prompt.hits, pages, question, prompt.numbers, verifier, cited
         )
-
-
-def _first(value: T | None, default: T) -> T:
-    return default if value is None else value
