@@ -340,15 +340,7 @@ def test_a_deleted_session_stops_its_answer(client: httpx2.Client, engine: FakeE
 
 def test_a_stopped_answer_is_kept_as_stopped(client: httpx2.Client) -> None:
     session = client.post("/sessions", json={}).json()["id"]
-    body = {
-        "question": "Tell me slowly how high the deposit is",
-        "session_id": session,
-        "stream": True,
-    }
-    with client.stream("POST", "/query", json=body) as stream:
-        for event in httpx2.EventSource(stream):
-            if event.event == "delta":
-                break
+    _begun(client, session)
     client.post(f"/sessions/{session}/stop")
 
     def turn() -> dict[str, object]:

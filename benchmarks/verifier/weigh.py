@@ -63,7 +63,7 @@ def _rows(
     ]
     readings = reader.read([(text, window(text, evidence).text) for text, _ in said])
     for (text, good), reading in zip(said, readings, strict=True):
-        yield (reading.log_odds, judge.best_share(text), 1.0), good, source.set, data
+        yield (reading.log_odds, judge.verdict_and_share(text)[1], 1.0), good, source.set, data
 
 
 def _balance(good: npt.NDArray[np.bool_], sets: list[str]) -> Floats:

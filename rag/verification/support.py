@@ -84,21 +84,23 @@ class Judge:
 
         `hints` are the passages (indices) that the model named: preferred if they support it.
         """
+        return self.verdict_and_share(text, hints)[0]
+
+    def verdict_and_share(self, text: str, hints: Collection[int] = ()) -> tuple[Verdict, float]:
+        """And the largest share of the claim's weighted terms that one statement has, 0 to 1."""
         said = self._said(text)
         if not (said.terms or said.numbers):  # "The", where an answer was cut off: on any page
-            return NOT_SAID
+            return NOT_SAID, 0.0
         shares = [self._coverage(said, unit) for unit in self.evidence.units]
+        return self._verdict(said, shares, hints), max(shares, default=0.0)
+
+    def _verdict(self, said: Said, shares: Sequence[float], hints: Collection[int]) -> Verdict:
         against = self._otherwise(said, shares)
         if found := self._support(said, shares, against, hints):
             return Verdict("supported", found)
         if against is not None and against.contradicts:
             return Verdict("contradicted", (against.support,))
         return self._near(said, shares) if against is None else NOT_SAID
-
-    def best_share(self, text: str) -> float:
-        """The largest share of a claim's weighted terms that one statement has, from 0 to 1."""
-        said = self._said(text)
-        return max((self._coverage(said, unit) for unit in self.evidence.units), default=0.0)
 
     def _support(
         self,
