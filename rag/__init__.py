@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 # An answer is thousands of small products with other work between them: on sixteen cores two thirds
 # of its CPU time went there (benchmarks/LOG.md). Read when OpenBLAS is loaded: before NumPy is.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "8")
-# From 1.29 on ONNX Runtime's wheels write a device id to the user's cache and send events about models
-# and runs to Microsoft (its Privacy.md). Nothing leaves the machine here, so no setting turns it on;
-# its own call comes too late, after a first event. Read when ONNX Runtime is loaded.
+# From 1.29 on ONNX Runtime's wheels write a device id to the user's cache and send events about
+# models and runs to Microsoft (its Privacy.md). Nothing leaves the machine here, so no setting
+# turns it on; its own call comes too late, after a first event. Read when ONNX Runtime is loaded.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # The same for what loads models from a hub's cache.
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

@@ -1,4 +1,4 @@
-"""Nothing leaves the machine: what the installed command connects to, and what it leaves on disk."""
+"""Nothing leaves the machine: what the installed command connects to and leaves on disk."""
 
 from __future__ import annotations
 
@@ -43,10 +43,11 @@ def peers(trace: Path) -> set[str]:
 
 def test_the_trace_tells_a_peer(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
+    connect = "7 connect(22, {sa_family=AF_INET"
     trace.write_text(
-        '7 connect(22, {sa_family=AF_INET, sin_port=htons(53), sin_addr=inet_addr("192.0.2.1")}, 16)'
-        '\n7 connect(5, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("127.0.0.1")}, 16)'
-        '\n7 connect(5, {sa_family=AF_INET6, sin6_port=htons(443), sin6_flowinfo=htonl(0), '
+        f'{connect}, sin_port=htons(53), sin_addr=inet_addr("192.0.2.1")}}, 16) = 0\n'
+        f'{connect}, sin_port=htons(80), sin_addr=inet_addr("127.0.0.1")}}, 16) = 0\n'
+        f"{connect}6, sin6_port=htons(443), sin6_flowinfo=htonl(0), "
         'inet_pton(AF_INET6, "2001:db8::1", &sin6_addr), sin6_scope_id=0}, 28) = 0\n'
     )
     assert peers(trace) == {"192.0.2.1", "2001:db8::1"}
@@ -88,6 +89,10 @@ def test_telemetry_is_off_before_anything_else_is_imported(
     code = "import rag, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     environment = user if told is None else user | {"ORT_DISABLE_TELEMETRY": told}
     done = subprocess.run(
-        [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip() == "1"
