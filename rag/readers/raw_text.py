@@ -7,6 +7,7 @@ from typing import Any
 
 from rag.readers.fonts import Fonts
 from rag.readers.lines import Line, RawWord, Text, nearest_direction
+from rag.readers.unplaced_text import text_without_width, words_of_line
 from rag.types import Box
 
 _JUNK = re.compile("[\x00-\x08\x0b-\x1f\u200b-\u200d\u2060\ufeff\ufffd]")
@@ -22,12 +23,15 @@ def texts_of(page: Any, fonts: Fonts) -> list[Text]:
     textpage = _textpage(page, fonts)
     words = _words_by_line(textpage.extractWORDS())
     blocks = [block for block in textpage.extractDICT()["blocks"] if block["type"] == 0]
-    return [
+    texts = [
         text
-        for block_no, block in enumerate(blocks)
+        for block in blocks
         for line_no, line in enumerate(block["lines"])
-        for text in _texts(line, words.get((block_no, line_no), []), fonts)
+        for text in _texts(
+            line, words_of_line(line, words.pop((block["number"], line_no), [])), fonts
+        )
     ]
+    return [*texts, *text_without_width(textpage, blocks)]
 
 
 def _textpage(page: Any, fonts: Fonts) -> Any:
