@@ -146,6 +146,12 @@ class Settings(BaseSettings):
     prefix_cache_bits: Literal[4, 8] | None = Field(
         None, description="8 or 4: the prefix cache takes a half or a quarter of its memory"
     )
+    prefix_cache_disk_mb: int = Field(
+        0,
+        ge=0,
+        description="MiB of disk for what models read, so that follow-ups after a restart are fast;"
+        " 0: nothing is written",
+    )
     model_memory_mb: int | None = Field(None, ge=1, description="budget of loaded chat models, MiB")
     api_key: SecretStr | None = Field(
         None, description="key(s) of the service's clients: KEY, or name:KEY,name2:KEY2"

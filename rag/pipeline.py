@@ -153,6 +153,7 @@ class Pipeline:
                 async with aclosing(run.events()) as events:
                     async for event in events:
                         yield event
+            self.runtime.forget(plan.gone if prune else ())
 
     def extraction(self) -> Setup:
         """By what files are read here: what an extractor elsewhere wants to know."""
@@ -225,8 +226,7 @@ class Pipeline:
         options = options or AskOptions()
         if options.schema is not None:  # said now, not when long documents have been read for it
             await asyncio.to_thread(grammar, options.schema)
-        if conversation is None:
-            conversation = Conversation.of(history)
+        conversation = conversation or Conversation.of(history)
         retrieved = await self.search(question, conversation.messages, k=options.k, scope=scope)
         answering = Answering(self, conversation)
         async with aclosing(answering.events(retrieved, options)) as events:
@@ -274,6 +274,7 @@ class Pipeline:
             store = await StoreWriter.open(self.settings.collection_dir, notify=self.runtime.notify)
             await store.remove(found)
             store.close()
+        self.runtime.forget(found)
         await self.refresh()
         return list(found.values())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from rag.compute.import_patches import remember_models_of_transformers
 from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
 from rag.embedders.base import Embedder
+from rag.engines import kept_files
 from rag.engines.base import Engine
 from rag.engines.capability import Capabilities
 from rag.engines.pool import Engines, OpenEngine
@@ -119,6 +120,12 @@ class Runtime:
 
     def _with(self, model: str) -> Settings:
         return self.settings.model_copy(update={"embedding_model": model})
+
+    def forget(self, removed: Sized) -> None:
+        """Delete what models keep on disk of what they read, if something was removed. Raises
+        StoreError."""
+        if removed:
+            kept_files.forget(self.settings.cache)
 
     async def close(self) -> None:
         await self.engines.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -74,6 +75,7 @@ async def rename(session_id: str, body: SessionPatch, state: Service) -> Session
 async def delete(session_id: str, state: Service) -> Response:
     await state.answers.stop(session_id)
     await state.sessions.delete(session_id)
+    await asyncio.to_thread(state.runtime.forget, [session_id])
     return Response(status_code=204)
 
 

@@ -95,6 +95,7 @@ class State:
                 pipeline.close()
             shutil.rmtree(self.files_dir(name), ignore_errors=True)
             shutil.rmtree(settings.collection_dir)
+        self.runtime.forget([name])
 
     def files_dir(self, collection: str) -> Path:
         """Where uploads to a collection are kept."""

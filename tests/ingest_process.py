@@ -22,7 +22,7 @@ class SlowEmbedder(FakeEmbedder):
 
 
 def pipeline_settings(home: Path) -> Settings:
-    return Settings(home=home, workers=1, chunk_tokens=32)
+    return Settings(home=home, cache=home / "cache", workers=1, chunk_tokens=32)
 
 
 async def ingest(home: Path, folder: Path) -> None:

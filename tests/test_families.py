@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -140,18 +141,23 @@ async def test_an_answer_ends_at_the_familys_end_and_has_no_marker(
 
 
 async def test_follow_ups_are_cached_and_answered_as_if_they_were_not(engine: Prompted) -> None:
-    """At least 80% of the prompt from turn 2 on, whatever the family's cache is like."""
+    """At least 80% of the prompt from turn 2 on, whatever the family's cache is like; and where a
+    message brings new passages, all that was there before."""
     await engine._thread.run(engine.forget)
-    messages, shares = asked("How long is it?"), list[float]()
+    messages, told = asked("How long is it?"), list[Finish]()
     answers, prompts = list[str](), list[list[Message]]()
-    for question in ("And the deposit?", "Why?", ""):
+    for question in ("And the deposit?", f"{PASSAGES}\nWhy?", f"{PASSAGES}\nWho?", "When?", ""):
         text, finish = await said(engine, messages)
         answers.append(text)
         prompts.append(messages)
-        shares.append(finish.cached_tokens / finish.prompt_tokens)
+        told.append(finish)
         messages = [*messages, Message("assistant", text), Message("user", question)]
-    assert shares[0] == 0
-    assert min(shares[1:]) >= 0.8, shares
+    assert [finish.cached_tokens for finish in told].count(0) == 1
+    for before, finish in pairwise(told):
+        new = finish.prompt_tokens - before.prompt_tokens
+        assert finish.prompt_tokens - finish.cached_tokens <= new + 256, told
+    for turn in (1, 4):
+        assert told[turn].cached_tokens >= 0.8 * told[turn].prompt_tokens, told
     assert [await fresh(engine, prompt) for prompt in prompts] == answers
 
 
@@ -198,7 +204,7 @@ async def test_json_by_a_schema_needs_no_thoughts(engine: Prompted) -> None:
 async def test_who_thinks_is_known_and_has_tokens_for_it(engine: Prompted, name: str) -> None:
     assert engine.thinking_tokens == (96 if name in THOUGHTS else 0)
     assert (name in THOUGHTS) == FAMILIES[name].thinks
-    assert engine._prompts._rewinds == FAMILIES[name].rewinds
+    assert engine._prompts.rewinds == FAMILIES[name].rewinds
     if name in THOUGHTS:
         engine.say(THOUGHTS[name].partition("Hm.")[0] + "Hm. " * 60)
         with pytest.raises(ThoughtsCutOff):

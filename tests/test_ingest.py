@@ -167,8 +167,14 @@ async def test_a_renamed_file_keeps_its_vectors_and_a_deleted_one_goes_when_prun
     (folder / "orchard.pdf").unlink()
     summary = await run(pipeline, folder)
     assert (summary.moved, summary.ingested, summary.removed) == (1, 0, 0)
+    kept = pipeline.settings.cache / "prompts" / "model" / "conversation.head"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    await run(pipeline, folder)
+    assert kept.exists()
     summary = await run(pipeline, folder, prune=True)
     assert summary.removed == 1
+    assert not kept.exists()  # what models read may hold its words
     names = {path.name for path in (await pipeline.snapshot()).by_path}
     assert names == {"port.pdf", "glacier.pdf", "library.pdf", "tramway.pdf", "windmill.pdf"}
     assert (await pipeline.search("harbour")).hits[0].document.name == "port.pdf"

@@ -155,6 +155,26 @@ def test_collections_do_not_know_of_each_other(client: httpx2.Client, home: Path
     assert client.delete("/collections/garden").status_code == 404
 
 
+@pytest.mark.parametrize("what", ["document", "session", "collection"])
+def test_what_models_keep_on_disk_goes_with_what_is_deleted(
+    client: httpx2.Client, shared_cache: Path, what: str
+) -> None:
+    """Which of the files holds its words is not known, so all go."""
+    if what == "document":
+        job = upload(client, ("kept.pdf", pdf(GARDEN + "kept")))
+        path = f"/documents/{job['files'][0]['document_id']}"
+    elif what == "session":
+        path = f"/sessions/{client.post('/sessions', json={}).json()['id']}"
+    else:
+        client.post("/collections", json={"name": "kept"})
+        path = "/collections/kept"
+    kept = shared_cache / "prompts" / "model" / "conversation.head"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("what was asked")
+    assert client.delete(path).is_success
+    assert not kept.parent.exists()
+
+
 def test_uploads_that_were_cut_short_are_taken_up_again(tmp_path: Path, shared_cache: Path) -> None:
     files = tmp_path / "files/default"
     files.mkdir(parents=True)

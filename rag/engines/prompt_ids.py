@@ -26,7 +26,7 @@ class PromptIds:
     def __init__(self, template: ChatTemplate, *, rewinds: bool) -> None:
         """`rewinds`: the model's cache can be cut back to any token."""
         self.template = template
-        self._rewinds = rewinds
+        self.rewinds = rewinds
         self._kept: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -53,15 +53,23 @@ class PromptIds:
         Past thoughts are left out of a conversation where the cache then still fits: where it can
         be cut back, or where past answers begin as the model began (gpt-oss: `<|channel|>`).
         """
-        if thought and (self._rewinds or self.template.format.harmony):
+        if thought and (self.rewinds or self.template.format.harmony):
             return
         end = len(written) - (bool(written) and written[-1] in self.template.stop_ids)
-        key = _key([*messages, Message("assistant", answer)])
+        self.restore(_key([*messages, Message("assistant", answer)]), (*prompt, *written[:end]))
+
+    def restore(self, key: bytes, ids: tuple[int, ...]) -> None:
+        """Remember what `remembered` told once."""
         with self._lock:
-            self._kept[key] = (*prompt, *written[:end])
+            self._kept[key] = ids
             self._kept.move_to_end(key)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
+
+    def remembered(self) -> dict[bytes, tuple[int, ...]]:
+        """The ids of conversations up to their last answer, by a digest of what was said."""
+        with self._lock:
+            return dict(self._kept)
 
 
 def _key(messages: Sequence[Message]) -> bytes:

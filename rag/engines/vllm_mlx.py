@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Literal
 from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
 from rag.engines import sampling
+from rag.engines.kept_prompts import KeptPrompts
 from rag.engines.prompt_ids import PromptIds
 from rag.engines.thought_stream import Decoded, TokenLimits, without_thoughts
 from rag.engines.thoughts import ThoughtFilter
-from rag.engines.vllm_mlx_loading import LIBRARIES, Limits, import_library, load
+from rag.engines.vllm_mlx_loading import LIBRARIES, Limits, import_library, kept_prompts, load
 from rag.errors import EngineBusy, EngineError, EngineTimeout, PromptTooLong
 from rag.models import registry
 from rag.types import Finish, Message, Piece
@@ -45,6 +46,7 @@ class VLLMMLXEngine:
         thinking_tokens: int,
         capacity: int,
         timeout_s: float,
+        kept: KeptPrompts | None = None,
     ) -> None:
         self.model = model.name
         self.context_tokens = context_tokens
@@ -58,6 +60,7 @@ class VLLMMLXEngine:
         self._thread = thread
         self._capacity = capacity
         self._timeout_s = timeout_s
+        self._kept = kept
         self._active: set[str] = set()
         self._closed = False
 
@@ -88,6 +91,7 @@ class VLLMMLXEngine:
             thinking_tokens=settings.thinking_tokens,
             capacity=used.concurrency + settings.queue_limit,
             timeout_s=settings.request_timeout_s,
+            kept=await thread.run(kept_prompts, model, settings, prompts, core),
         )
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
@@ -119,6 +123,9 @@ class VLLMMLXEngine:
             )
         limits = TokenLimits(max_tokens, 0 if schema is not None else self.thinking_tokens)
         thoughts = ThoughtFilter(self._template.format, inside=self._template.unclosed(prompt))
+        if self._kept is not None:
+            store = self._core.scheduler.memory_aware_cache.store
+            await self._thread.run(self._kept.bring, prompt, store)
         written: list[int] = []
         decoded = self._decoded(prompt, self._params(min(limits.total, room), processors), written)
         text = ""
@@ -138,7 +145,14 @@ class VLLMMLXEngine:
         while self._core._output_collectors:  # emptied first, for EngineCore.close clears them
             self._core._output_collectors.popitem()[1].put(_ended("abort"))
         await self._core.stop()
+        if self._kept is not None:
+            await self._thread.run(self._save, self._kept)
         await self._thread.run(self._core.close)
+
+    def _save(self, kept: KeptPrompts) -> None:
+        entries = self._core.scheduler.memory_aware_cache._entries
+        newest = ((ids, entry.cache) for ids, entry in reversed(entries.items()))
+        kept.save(newest, self._prompts.remembered())
 
     # ── one request ───────────────────────────────────────────────────────────────────────────
 

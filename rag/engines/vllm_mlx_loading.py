@@ -14,7 +14,10 @@ from rag.compute.import_patches import defer_package_init
 from rag.compute.machine import Machine
 from rag.compute.mlx_runtime import Device, MLXThread
 from rag.config import Settings
+from rag.disk import cannot_write
+from rag.engines import kept_files
 from rag.engines.chat_template import ChatTemplate
+from rag.engines.kept_prompts import KeptPrompts, identity
 from rag.engines.prompt_ids import PromptIds
 from rag.errors import ModelLoadFailed
 from rag.models import registry
@@ -28,6 +31,9 @@ LIBRARIES = ("transformers", "mlx_lm", "vllm_mlx.engine_core")
 # The shortest common prefix, in tokens, that the cache reuses. vllm-mlx's own limit of 128, which
 # its SchedulerConfig cannot change, is longer than the instructions that every prompt begins with.
 _SHARED_TOKENS = 32
+# Tokens beyond what is cached from which vllm-mlx caches a prompt anew, where caches cannot be cut
+# back. Its own 4096 are several turns. It keeps one such entry a conversation.
+_REFRESH_TOKENS = 256
 # mlx-lm 0.32.2 adds a mask of another rank to Gemma 2's scores: a batch fails.
 _ONE_AT_A_TIME = ("gemma2",)
 # transformers would ask on the terminal whether to run a tokenizer's own code.
@@ -99,6 +105,29 @@ def load(
     return core, PromptIds(template, rewinds=_rewinds(network)), limits
 
 
+def kept_prompts(
+    model: registry.Model, settings: Settings, prompts: PromptIds, core: EngineCore
+) -> KeptPrompts | None:
+    """What the model read before a restart, where the settings give it room on disk. `prompts`
+    remembers what was said then. Raises StoreError."""
+    if not settings.prefix_cache_disk_mb:
+        return None
+    facts = (model.revision, mlx_runtime.device(), settings.prefix_cache_bits, type(core.model))
+    root = kept_files.root(settings.cache)
+    try:
+        kept = KeptPrompts(
+            root,
+            identity(model.folder, *facts),
+            limit=settings.prefix_cache_disk_mb << 20,
+            rewinds=prompts.rewinds,
+        )
+    except OSError as error:
+        raise cannot_write(root, error) from error
+    for key, ids in kept.said():
+        prompts.restore(key, ids)
+    return kept
+
+
 def _core(
     model: registry.Model,
     network: Any,
@@ -133,6 +162,7 @@ def _core(
             generation_worker=thread.executor,
         )
         core.scheduler.memory_aware_cache = MemoryAwarePrefixCache(network, kept)
+    core.scheduler.SNAPSHOT_REFRESH_TOKENS = _REFRESH_TOKENS
     return core
 
 
