@@ -126,8 +126,7 @@ class Pipeline:
         """Bring the index in step with files. Raises IndexLocked, IndexMismatch.
 
         `retry` tries again what failed before, `reread` reads unchanged files anew. `extractor`
-        reads files by `extraction()`, `workers` at once; None: processes of this machine do.
-        """
+        reads files by `extraction()`, `workers` at once; None: processes of this machine do."""
         from rag.ingest.extractor_pool import extracting
         from rag.ingest.run import Ingest
 

@@ -73,7 +73,7 @@ class VLLMMLXEngine:
         notify: Callable[[str], None] | None = None,
         limits: Limits | None = None,
     ) -> VLLMMLXEngine:
-        """Load the configured chat model. Raises ModelNotFound, ModelLoadFailed."""
+        """Load the configured chat model. Raises ModelNotFound, ModelLoadFailed, StoreError."""
         model = await thread.run(registry.chat_model, settings, notify or registry.silent)
         for name in LIBRARIES:  # in steps, so that closing need not wait for the whole
             await thread.run(import_library, name)
@@ -81,6 +81,7 @@ class VLLMMLXEngine:
         core, prompts, used = await thread.run(
             load, model, settings, context_tokens, thread, limits
         )
+        kept = await thread.run(kept_prompts, model, settings, prompts, core)
         await core.start()
         return cls(
             model,
@@ -91,7 +92,7 @@ class VLLMMLXEngine:
             thinking_tokens=settings.thinking_tokens,
             capacity=used.concurrency + settings.queue_limit,
             timeout_s=settings.request_timeout_s,
-            kept=await thread.run(kept_prompts, model, settings, prompts, core),
+            kept=kept,
         )
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
