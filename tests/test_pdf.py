@@ -213,12 +213,12 @@ def test_a_page_that_is_turned_reads_the_same(two_columns: Path, tmp_path: Path,
     upright = parse(two_columns).pages[0]
     document = pymupdf.open(two_columns)
     document[0].set_rotation(turn)
+    matrix = document[0].rotation_matrix
     turned = parse(save(document, tmp_path / "turned.pdf")).pages[0]
     assert turned.text == upright.text
-    for word in turned.words:
-        x0, y0, x1, y1 = word.box
-        assert 0 <= x0 < x1 <= turned.width
-        assert 0 <= y0 < y1 <= turned.height
+    for word, before in zip(turned.words, upright.words, strict=True):
+        displayed = (pymupdf.Rect(before.box) * matrix).normalize()
+        assert word.box == pytest.approx(tuple(displayed), abs=0.1)
 
 
 def test_page_labels(tmp_path: Path) -> None:

@@ -61,7 +61,12 @@ class _Drawn:
     """The boxes of what the page draws beside text, in the order of drawing."""
 
     def __init__(self, page: Any) -> None:
+        import pymupdf
+
         found = [(str(kind), tuple(box)) for kind, box, *_ in page.get_bboxlog()]
+        if page.rotation:  # these are of the page as it is before it is turned
+            turn = page.rotation_matrix
+            found = [(kind, tuple((pymupdf.Rect(box) * turn).normalize())) for kind, box in found]
         self.images: list[Box] = [box for kind, box in found if "image" in kind]
         self.fills: list[Box] = [
             box for kind, box in found if kind.startswith("fill-") and kind != "fill-text"
@@ -70,7 +75,8 @@ class _Drawn:
         self.may_write = bool(self.images or thick)
         # A paper clip, a note: signs that something is there, no writing.
         icons = page.annots(types=_ICONS) if self.may_write and page.annot_xrefs() else ()
-        self.icons: list[Box] = [tuple(icon.rect) for icon in icons]
+        turn = page.rotation_matrix
+        self.icons: list[Box] = [tuple((icon.rect * turn).normalize()) for icon in icons]
 
 
 def _thickness(box: Box) -> float:

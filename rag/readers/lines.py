@@ -22,6 +22,7 @@ class Line:
     bold: bool
     spoiled: bool = False  # some of it could not be read
     guessed: bool = False  # its size is: OCR sees boxes, not fonts
+    filled: bool = False  # it stands in a field of a form
     x0: float = field(init=False)
     y0: float = field(init=False)
     x1: float = field(init=False)
@@ -60,7 +61,7 @@ class RawPage:
         """A box of the reading frame in the coordinates of the page."""
         if self.direction != (1.0, 0.0):
             dx, dy = self.direction
-            box = _turned(box, dx, -dy)
+            box = turned_box(box, dx, -dy)
         return _rotated(box, self.skew, self.width / 2, self.height / 2) if self.skew else box
 
 
@@ -115,11 +116,18 @@ def set_texts(page: RawPage, texts: Sequence[Text]) -> None:
 
 def turned(line: Line, dx: float, dy: float) -> Line:
     """The line in the frame where text of this direction runs from left to right."""
-    words = [(*_turned(word[:4], dx, dy), word[4]) for word in line.words]
-    return Line(words, line.size, line.bold, spoiled=line.spoiled, guessed=line.guessed)
+    words = [(*turned_box(word[:4], dx, dy), word[4]) for word in line.words]
+    return Line(
+        words,
+        line.size,
+        line.bold,
+        spoiled=line.spoiled,
+        guessed=line.guessed,
+        filled=line.filled,
+    )
 
 
-def _turned(box: Box, dx: float, dy: float) -> Box:
+def turned_box(box: Box, dx: float, dy: float) -> Box:
     """(x, y) becomes (x·dx + y·dy, y·dx - x·dy); its inverse is the same with -dy."""
     xs = [x * dx + y * dy for x in (box[0], box[2]) for y in (box[1], box[3])]
     ys = [y * dx - x * dy for x in (box[0], box[2]) for y in (box[1], box[3])]

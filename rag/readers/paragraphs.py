@@ -10,8 +10,8 @@ from rag.readers.reading_order import Row
 from rag.readers.style_profile import Profile
 from rag.types import BlockKind
 
-_SYMBOL = re.compile(r"[•·▪●◦‣⁃∙■□➢✓\uf0b7\uf0a7–—*-]")
-_BULLET = re.compile(r"[•·▪●◦‣⁃∙■□➢✓\uf0b7\uf0a7–—*-]|\(?(\d{1,2}|[a-z]|[ivx]{1,4})[.)]")
+_SYMBOL = re.compile(r"[•·▪●◦‣⁃∙■□➢✓☐☑☒✔✗✘❏\uf0b7\uf0a7–—*-]|\[[x ]\]")
+_BULLET = re.compile(rf"{_SYMBOL.pattern}|\(?(\d{{1,2}}|[a-z]|[ivx]{{1,4}})[.)]")
 # Words that a heading does not end with: what goes on is a sentence or a list.
 _GOES_ON = frozenset(
     "and or of the a an to for in on by with und oder der die das von et ou de du la le les des "

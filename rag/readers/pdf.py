@@ -13,6 +13,8 @@ from rag.errors import DamagedFile, EncryptedFile, LimitExceeded
 from rag.readers.base import Content, ExtraTime, Format
 from rag.readers.enclosed import pinned_files, warnings_of
 from rag.readers.fonts import Fonts
+from rag.readers.form_fields import fields_of
+from rag.readers.form_text import with_fields
 from rag.readers.layout_model import Layout, layout_within
 from rag.readers.legibility import judge
 from rag.readers.lines import RawPage, set_texts
@@ -161,7 +163,8 @@ class Reader:
             rect = page.rect
             raw = RawPage(index + 1, _label(page), rect.width, rect.height, [])
             judgement = judge(page, texts_of(page, self._fonts))
-            set_texts(raw, judgement.texts)
+            fields = fields_of(page) if self._document.is_pdf else []
+            set_texts(raw, with_fields(judgement.texts, fields))
             raw.unread = judgement.unread
             if self._document.is_pdf:
                 self._pinned += pinned_files(page)

@@ -7,6 +7,7 @@ from typing import Any
 
 from rag.readers.fonts import Fonts
 from rag.readers.lines import Line, RawWord, Text, nearest_direction
+from rag.readers.symbol_fonts import with_signs
 from rag.readers.unplaced_text import text_without_width, words_of_line
 from rag.types import Box
 
@@ -43,7 +44,10 @@ def _textpage(page: Any, fonts: Fonts) -> Any:
     flags = (
         pymupdf.TEXTFLAGS_DICT & ~pymupdf.TEXT_PRESERVE_IMAGES & ~pymupdf.TEXT_PRESERVE_LIGATURES
     )
-    textpage = page.get_textpage(flags=flags & ~pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE)
+    # PyMuPDF reads a page that is turned (/Rotate) as if it were not; boxes are as it is displayed.
+    turned = {"matrix": page.rotation_matrix, "clip": page.rect} if page.rotation else {}
+    named_only = flags & ~pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE
+    textpage = page.get_textpage(flags=named_only, **turned)
     unknown = _UNKNOWN in textpage.extractText()
     if not (unknown or fonts.unsettled({font for font, _ in _named(textpage)})):
         return textpage
@@ -51,7 +55,8 @@ def _textpage(page: Any, fonts: Fonts) -> Any:
     fonts.learn(raw)
     if not unknown:
         return textpage
-    coded = page.get_textpage(flags=flags | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE)
+    with_codes = flags | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE
+    coded = page.get_textpage(flags=with_codes, **turned)
     nameless = fonts.learn_codes(raw, coded.extractRAWDICT()["blocks"])
     written = dict.fromkeys(nameless, "")
     for font, text in _named(coded):
@@ -83,6 +88,7 @@ def _texts(line: dict[str, Any], words: list[RawWord], fonts: Fonts) -> list[Tex
     """The line's words, parted where some are transparent, pale or garbled and others are not."""
     if not words:
         return []
+    words = with_signs(line, words)
     spans = [span for span in line["spans"] if span["text"].strip()]
     groups: dict[tuple[bool, bool, bool], list[dict[str, Any]]] = {}
     for span in spans:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from rag.readers.lines import Line, RawWord
 
-_NUMERIC = re.compile(r"[\s\d.,$€£¥%()\[\]+\-–—−/*†x]+|n/?[am]\.?", re.IGNORECASE)
+# Without a digit it may be "–" or "n/a", but no box to tick ("[x]", "[ ]": form_text.py).
+_NUMERIC = re.compile(r"(?!\[[x ]\])[\s\d.,$€£¥%()\[\]+\-–—−/*†x]+|n/?[am]\.?", re.IGNORECASE)
 _CURRENCY = re.compile(r"[(\[]?(US|C|A)?[$€£¥][(\[]?")
 _CLOSING = re.compile(r"[)\]%]+")
 _CELL_GAP = 0.9  # of the font size: a wider gap between words parts two cells
@@ -67,6 +68,11 @@ class Row:
     def guessed(self) -> bool:
         """Whether its size, or a part's, is a guess."""
         return any(line.guessed for line in self.lines)
+
+    @property
+    def filled(self) -> bool:
+        """Whether it has a form's field in it."""
+        return any(line.filled for line in self.lines)
 
     @property
     def text(self) -> str:

@@ -148,7 +148,7 @@ def _plausible(table: Table) -> bool:
 
 
 def _leads(row: Row, spread: list[list[Cell]]) -> bool:
-    if not _is_header(row):
+    if row.filled or not _is_header(row):
         return False
     return any(spread[1:]) or _UNITS.fullmatch(row.text) is not None
 
