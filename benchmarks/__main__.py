@@ -31,6 +31,7 @@ BENCHMARKS = {
     "gpu": ("gpu", "embedding and answers on a GPU"),
     "gpu-whole": ("gpu_whole", "a whole document on a GPU, parts at once"),
     "prefill": ("prefill", "a prompt read on a CPU: operators, ours against MLX"),
+    "prefix-cache": ("prefix_cache", "follow-ups after a restart; the cache in fewer bits"),
     "cold-start": ("cold_start", "commands from cold processes"),
     "peers": ("peers", "side by side with other programs"),
     "languages": ("languages", "XQuAD as PDFs with their questions, for retrieval"),

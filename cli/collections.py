@@ -31,6 +31,8 @@ class Row:
 
 def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Count what the collection holds."""
+    from rag.collection import another_embedder
+
     context: Context = ctx.obj
     found = context.run(_stats)
     if as_json:
@@ -44,6 +46,8 @@ def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
     print_table(console, made)
     if found.unindexed:
         say(f"hint: {found.unindexed} chunks wait for the full-text index; the next ingest does it")
+    if told := another_embedder(found.hardly_known, found.embedder):
+        say(f"hint: {told}")
 
 
 async def _stats(pipeline: Pipeline) -> Stats:

@@ -206,7 +206,7 @@ async def _fix(pipeline: Pipeline, context: Context) -> AsyncIterator[Check]:
 
 async def _index(pipeline: Pipeline) -> AsyncIterator[Check]:
     """Opens the index and the embedding model, and looks for faults in every row."""
-    from rag.collection import collection_stats
+    from rag.collection import another_embedder, collection_stats
     from rag.errors import IndexMissing, RagError
     from rag.store.checks import check
     from rag.store.lock import holder
@@ -223,6 +223,8 @@ async def _index(pipeline: Pipeline) -> AsyncIterator[Check]:
         embedder = await pipeline.embedder()
         await store.require_embedder(embedder.id)
         yield Check("embedder", "ok", f"{embedder.id}, {embedder.dimensions} dimensions")
+        if told := another_embedder(stats.hardly_known, stats.embedder):
+            yield Check("languages", "warning", ", ".join(stats.hardly_known), told)
         writing = holder(store.directory)
         for fault in await check(store):
             broken = fault.broken and writing is None  # a writer leaves rows that it will complete

@@ -60,18 +60,19 @@ def ingest(
         _print_plan(plan, as_json=as_json)
         return
 
-    async def work(pipeline: Pipeline) -> Summary:
+    async def work(pipeline: Pipeline) -> tuple[Summary, str]:
         events = pipeline.ingest(paths, password=password, prune=prune, retry=retry, reread=reread)
-        return await show_ingest(events, verbose=context.verbose, as_json=as_json)
+        done = await show_ingest(events, verbose=context.verbose, as_json=as_json)
+        return done, await _another_embedder(pipeline)
 
     try:
-        summary = context.run(work, in_turn=True, workers=workers)
+        summary, embedder = context.run(work, in_turn=True, workers=workers)
     except KeyboardInterrupt:
         say("What was committed stays; the same command goes on from there.")
         raise
     if not as_json:
         print_summary(summary, verbose=context.verbose)
-        _advise(summary)
+        _advise(summary, embedder)
     if summary.failed or summary.known_bad:
         raise typer.Exit(Code.SOME_FAILED)
 
@@ -94,10 +95,17 @@ async def show_ingest(
     return view.summary
 
 
-def _advise(summary: Summary) -> None:
+async def _another_embedder(pipeline: Pipeline) -> str:
+    from rag.collection import another_embedder, hardly_known
+
+    store = await pipeline.store()
+    return another_embedder(await hardly_known(store), (await store.embedder())[0])
+
+
+def _advise(summary: Summary, embedder: str) -> None:
     from rag.readers.unread_formats import advice_on
 
-    for line in advice_on(summary.passed_over):
+    for line in (*advice_on(summary.passed_over), *filter(None, [embedder])):
         say(f"hint: {line}")
     if summary.failed or summary.known_bad:
         say("hint: rag list --failed says why; --retry tries unchanged files again")

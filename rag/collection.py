@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from rag.store import Store
+
+
+# Embedding models that know many languages, with the bytes of their download.
+MULTILINGUAL: Final = {
+    "intfloat/multilingual-e5-small": 0.5e9,
+    "Qwen/Qwen3-Embedding-0.6B": 1.2e9,
+}
+# Less of a collection is too little to call a language unknown.
+_PASSAGES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
     """Counts of one collection. `chunks` counts rows, so a doubled row would show; `empty_pages`
     are pages without any text, `unread_pages` those with something on them that is not read;
-    `unindexed` chunks are not yet in the full-text index."""
+    `unindexed` chunks are not yet in the full-text index; `hardly_known` is as the function."""
 
     collection: str
     documents: int
@@ -32,6 +42,7 @@ class Stats:
     embedder: str
     dimensions: int
     disk_bytes: int
+    hardly_known: Mapping[str, float]
 
 
 async def collection_stats(store: Store) -> Stats:
@@ -55,6 +66,37 @@ async def collection_stats(store: Store) -> Stats:
         embedder=embedder,
         dimensions=dimensions,
         disk_bytes=folder_bytes(store.directory),
+        hardly_known=await hardly_known(store),
+    )
+
+
+async def hardly_known(store: Store) -> dict[str, float]:
+    """Languages, ISO 639-1, of which vectors count less than half (`rag/calibration.py`), each with
+    its share of the passages. None where they are not most of the collection."""
+    calibration, counts = await store.calibration(), Counter[str]()
+    for document in (await store.snapshot()).by_id.values():
+        counts[document.language] += document.chunks
+    total = counts.total()
+    if calibration is None or total < _PASSAGES:
+        return {}
+    found = {
+        language: round(count / total, 3)
+        for language, count in counts.most_common()
+        if calibration.known(language) < 0.5
+    }
+    return found if sum(found.values()) > 0.5 else {}
+
+
+def another_embedder(languages: Mapping[str, float], embedder: str) -> str:
+    """A sentence that names one, for `hardly_known`; empty where nothing is to be said."""
+    if not languages:
+        return ""
+    shares = ", ".join(f"{name or 'unknown'} {share:.0%}" for name, share in languages.items())
+    name, size = next((n, s) for n, s in MULTILINGUAL.items() if n not in embedder)
+    return (
+        f"{embedder.partition('@')[0]} hardly knows the language of most passages ({shares}), so "
+        f"search goes by words alone; a multilingual model: rag reembed --model {name} "
+        f"(a download of {size / 1e9:.1f} GB, if it is not here)"
     )
 
 

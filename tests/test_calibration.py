@@ -24,6 +24,7 @@ from rag.calibration import (
     known_by_tokens,
     likeness,
 )
+from rag.collection import another_embedder, hardly_known
 from rag.config import Settings
 from rag.embedders.base import Vectors
 from rag.ingest.calibration import calibrate
@@ -226,6 +227,30 @@ async def test_a_damaged_file_or_another_embedders_counts_as_none(
     assert await again.calibration() is None
     await calibrate(store, FakeEmbedder())
     assert await again.calibration() is not None
+
+
+async def test_where_most_passages_are_in_other_languages_a_model_is_named(
+    settings: Settings,
+) -> None:
+    russian = {f"{name} {n}": pages for n in range(9) for name, pages in RUSSIAN.items()}
+    store = await index(settings, LatinEmbedder(), {"en": ENGLISH, "ru": russian})
+    found = await hardly_known(store)
+    assert found == {"ru": round(36 / 42, 3)}
+    told = another_embedder(found, "fake@1")
+    assert told.startswith("fake hardly knows the language of most passages (ru 86%)")
+    assert "rag reembed --model intfloat/multilingual-e5-small (a download of 0.5 GB" in told
+    itself = another_embedder(found, "intfloat/multilingual-e5-small@1")
+    assert "--model Qwen/Qwen3-Embedding" in itself
+    assert another_embedder({}, "fake@1") == ""
+
+
+@pytest.mark.parametrize("copies", [1, 7])
+async def test_a_few_foreign_passages_are_no_reason_for_another_model(
+    settings: Settings, copies: int
+) -> None:
+    english = {f"{name} {n}": pages for n in range(copies) for name, pages in ENGLISH.items()}
+    store = await index(settings, LatinEmbedder(), {"en": english, "ru": RUSSIAN})
+    assert await hardly_known(store) == {}
 
 
 # ── use ───────────────────────────────────────────────────────────────────────────────────────

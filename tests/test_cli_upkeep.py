@@ -129,6 +129,31 @@ def test_fixing_an_empty_collection_makes_none(rag: Rag, home: Path) -> None:
     assert not (home / "collections" / "none").exists()
 
 
+# ── languages ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_model_for_the_language_is_named_where_the_embedder_hardly_knows_it(
+    rag: Rag, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAG_CHUNK_TOKENS", "32")
+    lines = (f"Der Kahn Nummer {n} liegt im Hafen und wird im Mai geteert." for n in range(90))
+    (tmp_path / "hafen.txt").write_text("\n\n".join(lines), encoding="utf-8")
+    for command in (["ingest", str(tmp_path / "hafen.txt")], ["stats"], ["doctor"]):
+        assert "rag reembed --model" not in rag(*command).output
+    file = collection(home) / "calibration.json"
+    found = json.loads(file.read_text())
+    found["languages"] = {"de": {"unrelated": 0.2, "own": 0.6, "known": 0.2}}
+    file.write_text(json.dumps(found))
+    for command in (["ingest", str(tmp_path / "hafen.txt")], ["stats"], ["doctor"]):
+        result = rag(*command)
+        assert "rag reembed --model intfloat/multilingual-e5-small" in " ".join(
+            result.output.split()
+        )
+        assert result.exit_code == Code.OK
+    assert json.loads(rag("stats", "--json").stdout)["hardly_known"]["de"] > 0.9
+    assert json.loads(rag("ingest", str(tmp_path / "hafen.txt"), "--json").stdout.splitlines()[-1])
+
+
 # ── tags ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -33,6 +33,28 @@ def test_this_machine_keeps_its_promises(tmp_path: Path, shared_cache: Path) -> 
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_machine_that_breaks_a_promise_is_told_by_the_exit_code(
+    tmp_path: Path, as_json: bool
+) -> None:
+    """Here by a cache of models that is no folder. Each check is tried all the same."""
+    (tmp_path / "cache").write_text("no folder")
+    env = {"RAG_HOME": str(tmp_path / "home"), "RAG_CACHE": str(tmp_path / "cache")}
+    args = ["doctor", "--self-test", *(["--json"] if as_json else [])]
+    done = CliRunner().invoke(create_cli(), args, env=env)
+    assert done.exit_code == 1, done.output
+    signs = {"✗": "error", "✓": "ok", "!": "warning"}
+    if as_json:
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        states = {row["name"]: row["state"] for row in rows}
+    else:
+        cells = [line.split(" | ") for line in done.stdout.splitlines()[2:]]
+        states = {name: signs[sign.strip("| ")] for sign, name, *_found in cells}
+    assert states["device"] == "ok"
+    assert states["answers agree"] == "error"
+    assert "names in either form" in states
+
+
 @pytest.mark.parametrize(
     ("gib", "named"), [(4, "Llama-3.2-3B"), (8, "Qwen3-4B"), (16, "Qwen3-4B"), (32, "Qwen3-30B")]
 )
