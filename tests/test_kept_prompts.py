@@ -91,6 +91,7 @@ async def test_a_follow_up_after_a_restart_is_cached_and_the_same(
     third = after(second, told, "Why?")
     finish = (await Asked(kept, mlx_thread)(folder, third))[0][1]
     assert finish.cached_tokens > 0.8 * finish.prompt_tokens
+    assert len(files(kept, ".head")) == len(files(kept, ".safetensors")) == 1  # a conversation once
 
 
 async def test_a_cache_of_fewer_bits_is_kept_too(

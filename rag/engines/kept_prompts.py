@@ -151,9 +151,12 @@ class KeptPrompts:
                 break
             if any(longer[: len(ids)] == ids for longer in done):
                 continue  # an earlier turn of the same conversation
-            done.append(ids)
             if not self._keep(ids, cache, _held(ids, said)):
                 break
+            done.append(ids)
+        for ids, head in self._heads.items():
+            if any(len(longer) > len(ids) and longer[: len(ids)] == ids for longer in done):
+                self._remove(head.name)
         kept_files.prune(self._root, self._limit)
 
     def _keep(self, ids: Ids, cache: list[Any], held: Mapping[str, tuple[int, str]]) -> bool:
