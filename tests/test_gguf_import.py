@@ -23,7 +23,7 @@ from rag.config import Settings
 from rag.engines.vllm_mlx import VLLMMLXEngine
 from rag.errors import ModelLoadFailed
 from rag.models import gguf as imports
-from rag.models import registry
+from rag.models import listing, registry
 from rag.types import Message
 
 Array = npt.NDArray[np.float32]
@@ -201,6 +201,38 @@ def test_the_command_adds_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     missing = CliRunner().invoke(create_cli(), ["models", "add", str(tmp_path / "none.gguf")])
     assert missing.exit_code != 0
     assert "no file" in missing.stderr
+
+
+def test_files_of_lm_studio_are_listed_with_what_their_heads_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlx_thread: MLXThread
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = Settings(cache=tmp_path / "cache", chat_model=str(tmp_path / "own.gguf"))
+    folder = tmp_path / ".lmstudio" / "models" / "owner" / "repository"
+    folder.mkdir(parents=True)
+    write_gguf(folder / "model.gguf", "qwen2", Quant.Q4_K)
+    whole = (folder / "model.gguf").read_bytes()
+    (tmp_path / "own.gguf").write_bytes(whole)
+    for name, content in {"empty": b"", "text": b"no model", "cut": whole[:60]}.items():
+        (folder / f"{name}.gguf").write_bytes(content)
+    (folder / "gemma.gguf").write_bytes(whole.replace(b"qwen2", b"gemma"))
+    (folder / "mmproj-model.gguf").write_bytes(whole)  # the eyes of a model, no model
+
+    def rows() -> dict[str, listing.ModelRow]:
+        found = (row for row in listing.list_models(settings) if row.name.endswith(".gguf"))
+        return {Path(row.name).stem: row for row in found}
+
+    made = rows()
+    assert set(made) == {"own", "model", "empty", "text", "cut", "gemma"}
+    for name in ("own", "model"):
+        row = made[name]
+        assert (row.state, row.family, row.tried, row.unusable) == ("file", "qwen2", True, "")
+    assert made["own"].used
+    assert made["own"].needs is None  # not imported yet
+    assert "gemma" in made["gemma"].unusable
+    assert all(made[name].unusable for name in ("empty", "text", "cut"))
+    mlx_thread.executor.submit(registry.import_file, tmp_path / "own.gguf", settings).result()
+    assert (rows()["own"].needs or 0) > 0
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ Form = Literal["float32", "float16", "8bit"]
 _STALE_S = 3600.0
 _SHARD = 1 << 30  # bytes of a file of weights, and so of what is in memory at once
 _GROUP = 64  # weights that share a scale
-_FAMILIES = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
+FAMILIES = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
 _NAMES = {
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",
@@ -88,8 +88,8 @@ def _write(file: Path, folder: Path, form: Form, notify: Callable[[str], None]) 
     reader = gguf.GGUFReader(file)
     metadata = {name: field.contents() for name, field in reader.fields.items()}
     family = str(metadata["general.architecture"])
-    if family not in _FAMILIES:
-        raise ValueError(f"its architecture is {family}, not one of {', '.join(_FAMILIES)}")
+    if family not in FAMILIES:
+        raise ValueError(f"its architecture is {family}, not one of {', '.join(FAMILIES)}")
     names = {tensor.name for tensor in reader.tensors}
     config = _config(metadata, family, form, own_head="output.weight" in names)
     factors = next((t for t in reader.tensors if t.name == "rope_freqs.weight"), None)
@@ -188,7 +188,7 @@ def _config(metadata: Metadata, family: str, form: Form, *, own_head: bool) -> d
     size = int(metadata.get(f"{family}.attention.key_length") or told("embedding_length") // heads)
     ends = {int(metadata[key]) for key in _ENDS if key in metadata}
     config = {
-        "architectures": [_FAMILIES[family]],
+        "architectures": [FAMILIES[family]],
         "model_type": family,
         "torch_dtype": "float32" if form == "float32" else "float16",
         "hidden_size": int(told("embedding_length")),

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from rag.compute.machine import Machine
 from rag.config import Settings
-from rag.models import defaults, hub
-from rag.models.description import Role, describe
+from rag.models import defaults, gguf, hub
+from rag.models.description import TRIED, Role, describe
 from rag.models.embedding_use import EmbeddingUse, use_or_obstacle
+from rag.models.gguf_header import facts
 from rag.models.memory import Footprint
 from rag.models.registry import (
     BUNDLED_CHAT,
@@ -18,6 +19,7 @@ from rag.models.registry import (
     DEFAULT_CONTEXT,
     State,
     chat_choice,
+    imported,
     place,
 )
 
@@ -71,16 +73,34 @@ def _row(name: str, role: Role, why: str | None, settings: Settings, machine: Ma
     path, state = place(name, settings)
     size = None if path is None else _size(path)
     row = ModelRow(name, role, state, path, size, why is not None, why or "")
-    if path is None or not path.is_dir():
+    if path is None:
         return row
+    if not path.is_dir():
+        return _file_row(row, path, settings, machine)
     t = describe(path)
     row = replace(row, family=t.family, thinks=t.thinks, licence=t.licence, tried=t.tried)
     if role == "embedding":
         use, obstacle = use_or_obstacle(path, "" if state == "folder" else name)
         return replace(row, embedding=use, unusable=obstacle)
-    if role != "chat":
+    return _with_needs(row, path, machine) if role == "chat" else row
+
+
+def _file_row(row: ModelRow, file: Path, settings: Settings, machine: Machine) -> ModelRow:
+    """Of a GGUF file. Whether it thinks and what it needs is known once it is imported."""
+    found = facts(file)
+    family = str(found.get("general.architecture", ""))
+    licence = str(found.get("general.license", ""))
+    known = family in gguf.FAMILIES
+    unusable = "" if known else f"its architecture is {family or 'not to be read'}"
+    row = replace(row, family=family, licence=licence, tried=family in TRIED, unusable=unusable)
+    folder = imported(file, settings)
+    if folder is None:
         return row
-    needs = Footprint.of(path, device=machine.device).needs(DEFAULT_CONTEXT)
+    return _with_needs(replace(row, thinks=describe(folder).thinks), folder, machine)
+
+
+def _with_needs(row: ModelRow, folder: Path, machine: Machine) -> ModelRow:
+    needs = Footprint.of(folder, device=machine.device).needs(DEFAULT_CONTEXT)
     return replace(row, needs=needs, fits=needs <= machine.usable)
 
 
@@ -99,3 +119,6 @@ def _found_models() -> Iterator[tuple[str, Role]]:
         for config in sorted(Path(home).expanduser().glob("*/*/config.json")):
             if hub.is_complete(config.parent):
                 yield str(config.parent), describe(config.parent).role
+        for file in sorted(Path(home).expanduser().glob("*/*/*.gguf")):
+            if facts(file).get("general.type", "model") == "model" and "mmproj" not in file.name:
+                yield str(file), "chat"

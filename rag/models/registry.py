@@ -22,7 +22,7 @@ from rag.models.defaults import Default
 from rag.models.description import Role
 from rag.models.memory import gibibytes
 
-State = Literal["bundled", "cached", "folder", "missing"]
+State = Literal["bundled", "cached", "folder", "file", "missing"]
 Notify = Callable[[str], None]
 
 BUNDLED_EMBEDDING = "all-MiniLM-L6-v2"
@@ -123,6 +123,8 @@ def place(name: str, settings: Settings) -> tuple[Path | None, State]:
     folder = _folder(name)
     if folder is not None:
         return folder, "folder"
+    if (file := _gguf_file(name)) is not None:
+        return file, "file"
     cached = hub.cached(name)
     return cached, "missing" if cached is None else "cached"
 
@@ -142,8 +144,8 @@ def fetch(name: str, notify: Notify) -> Path:
 def _resolve(name: str, role: Role, settings: Settings, notify: Notify) -> Model:
     if name in _STARTERS:
         return _bundled(name, role, settings, notify)
-    if (file := Path(name).expanduser()).suffix.lower() == ".gguf" and file.is_file():
-        return import_file(file.absolute(), settings, notify)
+    if (file := _gguf_file(name)) is not None:
+        return import_file(file, settings, notify)
     folder = _folder(name)
     if folder is not None:
         if (folder / "config.json").is_file():
@@ -185,9 +187,7 @@ def _model_path(file: Path) -> Path:
 
 def _imported(file: Path, settings: Settings, notify: Notify) -> Path:
     """The bundled chat model as an MLX folder in the cache, made at the first call."""
-    # On a CPU, MLX multiplies anything but float32 ten to a hundred times more slowly.
-    form: gguf.Form = "float32" if mlx_runtime.device() == "cpu" else "float16"
-    folder = settings.cache / "models" / f"{BUNDLED_CHAT}-{form}-v{_IMPORT_VERSION}"
+    form, folder = _bundled_import(settings)
     if not folder.is_dir():
         notify(f"Importing the bundled {BUNDLED_CHAT} (once, a few seconds)")
         gguf.import_gguf(file, folder, form=form)
@@ -197,15 +197,38 @@ def _imported(file: Path, settings: Settings, notify: Notify) -> Path:
 def import_file(file: Path, settings: Settings, notify: Notify = silent) -> Model:
     """A GGUF file as an MLX folder in the cache, made at the first call; a file that changes is
     imported anew. Call it on the MLX thread. Raises ModelLoadFailed."""
+    form, revision, folder = _file_import(file, settings)
+    if not folder.is_dir():
+        size = 2 * file.stat().st_size / 1e9
+        notify(f"Importing {file.name} (once; it takes {size:.1f} GB or more)")
+        gguf.import_gguf(file, folder, form=form, notify=notify)
+    return Model(str(file), folder, revision)
+
+
+def imported(file: Path, settings: Settings) -> Path | None:
+    """The folder that was made of a GGUF file, the bundled model's or another; None before that."""
+    bundled = starters.find(_STARTERS[BUNDLED_CHAT], settings.cache)
+    folder = _bundled_import(settings)[1] if file == bundled else _file_import(file, settings)[2]
+    return folder if folder.is_dir() else None
+
+
+def _bundled_import(settings: Settings) -> tuple[gguf.Form, Path]:
+    # On a CPU, MLX multiplies anything but float32 ten to a hundred times more slowly.
+    form: gguf.Form = "float32" if mlx_runtime.device() == "cpu" else "float16"
+    return form, settings.cache / "models" / f"{BUNDLED_CHAT}-{form}-v{_IMPORT_VERSION}"
+
+
+def _file_import(file: Path, settings: Settings) -> tuple[gguf.Form, str, Path]:
     form: gguf.Form = "float16" if mlx_runtime.device() == "cpu" else "8bit"
     status = file.stat()
     seen = f"{file.resolve()} {status.st_size} {status.st_mtime_ns} {form} {_IMPORT_VERSION}"
     revision = hashlib.sha256(seen.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    folder = settings.cache / "models" / f"{file.stem}-{revision}"
-    if not folder.is_dir():
-        notify(f"Importing {file.name} (once; it takes {2 * status.st_size / 1e9:.1f} GB or more)")
-        gguf.import_gguf(file, folder, form=form, notify=notify)
-    return Model(str(file), folder, revision)
+    return form, revision, settings.cache / "models" / f"{file.stem}-{revision}"
+
+
+def _gguf_file(name: str) -> Path | None:
+    file = Path(name).expanduser()
+    return file.absolute() if file.suffix.lower() == ".gguf" and file.is_file() else None
 
 
 def _folder(name: str) -> Path | None:
