@@ -229,7 +229,7 @@ def _key(settings: Settings) -> str:
 def _options(options: AskOptions | None) -> dict[str, Any]:
     """The service names them as AskOptions does, but for what it has begun itself."""
     given = {} if options is None else asdict(options)
-    return {n: value for n, value in given.items() if value is not None and n != "begun"}
+    return {n: value for n, value in given.items() if value not in (None, ()) and n != "begun"}
 
 
 async def _require_success(response: httpx2.Response) -> None:

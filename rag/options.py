@@ -89,7 +89,7 @@ class AskOptions:
     the question asks for it ("summarise …"), and False never. With a JSON `schema` the answer is
     JSON that fits it, with its citations beside each field. `quotes` is a QuotesMode; True stands
     for "only", False for "off". `begun` is the beginning of an answer that broke off: the model
-    goes on from there.
+    goes on from there. `stop`: the model's answer ends before the first of these words.
     """
 
     k: int | None = None
@@ -100,3 +100,4 @@ class AskOptions:
     schema: Mapping[str, object] | None = None
     quotes: QuotesMode | bool | None = None
     begun: str = ""
+    stop: tuple[str, ...] = ()

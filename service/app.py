@@ -19,7 +19,6 @@ from service import (
     documents,
     jobs_api,
     models_api,
-    openai,
     operations,
     page,
     problems,
@@ -33,6 +32,7 @@ from service.home import only_service
 from service.logs import log_unhandled
 from service.mcp import make_server
 from service.metrics import Measured
+from service.openai import chat, embeddings, responses
 from service.request_log import Logged
 from service.security import Guard, require_safe
 from service.state import State
@@ -98,7 +98,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> FastAPI:
 
 _ROUTED = (
     query, upload_api, documents, jobs_api, sessions_api, running_api,
-    collections_api, models_api, openai, operations, page,
+    collections_api, models_api, chat, embeddings, responses, operations, page,
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from rag import errors
 from rag.types import Failure
@@ -64,7 +65,11 @@ _log = logging.getLogger(__name__)
 
 
 class Refused(HTTPException):
-    """A request that is turned away before it reaches the pipeline."""
+    """A request that is turned away before it reaches the pipeline. `param`: the parameter that
+    is at fault, for OpenAI's clients."""
+
+    code = ""
+    param: str | None = None
 
     def __init__(self, status: int, detail: str, hint: str = "", **headers: str) -> None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -79,7 +84,7 @@ def status_of(error: errors.RagError) -> int:
 def problem(
     status: int, detail: str, *, code: str = "", hint: str = "", **more: Any
 ) -> dict[str, Any]:
-    """The members of a problem document. `error` repeats them as OpenAI's clients expect them."""
+    """The members of a problem document."""
     title = _TITLES.get(status) or http.HTTPStatus(status).phrase
     kind = code or title.lower().replace(" ", "_")
     return {
@@ -89,7 +94,6 @@ def problem(
         "detail": detail,
         "hint": hint,
         "code": kind,
-        "error": {"message": detail, "type": kind, "code": kind, "param": None},
         **more,
     }
 
@@ -111,7 +115,32 @@ def _hint(error: type[errors.RagError], default: str) -> str:
     return next((_HINTS[kind] for kind in error.__mro__ if kind in _HINTS), default)
 
 
-def response(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
+def in_openais_form(body: Mapping[str, Any], param: str | None = None) -> dict[str, Any]:
+    """A problem document that says it as OpenAI's clients expect, too."""
+    status: int = body["status"]
+    kind = _OPENAIS_KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    message = f"{body['detail']}. {body['hint']}" if body["hint"] else body["detail"]
+    error = {"message": message, "type": kind, "code": body["code"], "param": param}
+    return {**body, "error": error}
+
+
+_OPENAIS_KINDS = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+}
+
+
+def response(
+    scope: Scope,
+    body: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+    param: str | None = None,
+) -> JSONResponse:
+    """A problem document; on OpenAI's routes in their clients' form, too."""
+    if str(scope["path"]).removeprefix(scope.get("root_path", "")).startswith("/v1/"):
+        body = in_openais_form(body, param)
     extra = dict(headers or {})
     if body["status"] in (423, 429):
         extra.setdefault("Retry-After", str(RETRY_AFTER_S))
@@ -125,39 +154,43 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
 
 
-async def _rag_error(_: Request, error: Exception) -> JSONResponse:
+async def _rag_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.RagError)
     body = problem_of(error)
     if body["status"] >= 500:
         _log.error("%s: %s", type(error).__name__, error)
-    return response(body)
+    return response(request.scope, body)
 
 
-async def _http_error(_: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return told(error)
+    return told(error, request.scope)
 
 
-def told(error: HTTPException) -> JSONResponse:
+def told(error: HTTPException, scope: Scope) -> JSONResponse:
     """A refusal, ours or the framework's, as a response."""
-    body = problem(error.status_code, str(error.detail), hint=getattr(error, "hint", ""))
-    return response(body, error.headers)
+    hint, code = getattr(error, "hint", ""), getattr(error, "code", "")
+    body = problem(error.status_code, str(error.detail), code=code, hint=hint)
+    return response(scope, body, error.headers, getattr(error, "param", None))
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     faults = [
         {"at": ".".join(str(part) for part in fault["loc"]), "problem": fault["msg"]}
         for fault in error.errors()
     ]
     detail = "; ".join(f"{fault['at']}: {fault['problem']}" for fault in faults)
-    return response(problem(422, detail, code="invalid_request", errors=faults))
+    param = ".".join(str(part) for part in error.errors()[0]["loc"][1:])
+    body = problem(422, detail, code="invalid_request", errors=faults)
+    return response(request.scope, body, param=param or None)
 
 
-def unexpected() -> JSONResponse:
+def unexpected(scope: Scope) -> JSONResponse:
     """What nobody foresaw, told without its details."""
     hint = "This is a fault in the service; its log says more."
-    return response(problem(500, "something went wrong inside the service", hint=hint))
+    body = problem(500, "something went wrong inside the service", hint=hint)
+    return response(scope, body)
 
 
 def _snake(name: str) -> str:

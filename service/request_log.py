@@ -52,7 +52,7 @@ class Logged:
         except Exception as error:  # noqa: BLE001 - the outermost edge
             _log.error("unexpected %s", type(error).__name__, exc_info=error)
             if not status:
-                await unexpected()(scope, receive, told)
+                await unexpected(scope)(scope, receive, told)
         finally:
             _tell(scope, status or CLIENT_GONE, time.perf_counter() - started)
             request_id.reset(before)

@@ -19,8 +19,10 @@ _SCHEMA = {
     "required": ["deposit", "months"],
 }
 QUESTION_CHARS = 20_000
+STOPS, STOP_CHARS = 16, 200
 Collection = Annotated[str, Field(pattern=COLLECTION_NAME, examples=["default"])]
 _Value = Annotated[str, Field(min_length=1, max_length=1000)]
+_Stop = Annotated[str, Field(min_length=1, max_length=STOP_CHARS)]
 Metadata = Annotated[
     dict[str, _Value | Annotated[list[_Value], Field(min_length=1, max_length=20)]],
     Field(
@@ -117,6 +119,9 @@ class Query(Search):
         " capable; null: the setting",
         examples=[None],
     )
+    stop: Annotated[list[_Stop], Field(max_length=STOPS)] = Field(
+        [], description="what the model writes ends before the first of these words"
+    )
     wait: bool = Field(
         False, description="answer once the documents that are being read now have been read"
     )
@@ -133,6 +138,7 @@ class Query(Search):
             self.whole,
             self.answer_schema,
             self.quotes,
+            stop=tuple(self.stop),
         )
 
 

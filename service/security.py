@@ -114,7 +114,7 @@ class Guard:
             limit = self._limit(scope)
             _check_length(headers, limit)
         except Refused as refused:
-            await told(refused)(scope, receive, _marked(send))
+            await told(refused, scope)(scope, receive, _marked(send))
             return
         await self.app(scope, _limited(receive, limit), _marked(send))
 

@@ -13,8 +13,9 @@ from rag.answering.computed_answer import computed_answer
 from rag.answering.conversation import Conversation, Turn
 from rag.answering.final_answer import finished, nothing_supported, pages_of, refusal, refused
 from rag.answering.full_document import is_broad, is_list
+from rag.answering.generation import pieces_of, token_limit
 from rag.answering.map_reduce import PART_TOKENS, Pages, Reading, Texts, reduced
-from rag.answering.prompting import Budget, Prompt, build_prompt, going_on
+from rag.answering.prompting import Budget, Prompt, build_prompt
 from rag.answering.quotes_first import quoted, quotes_first, unmarked, verified
 from rag.answering.refusal_message import NOT_SAID
 from rag.answering.repetition import loop_start
@@ -25,7 +26,7 @@ from rag.engines.base import Engine
 from rag.events import AnswerEvent, Delta, Done, MapProgress, Quoted, Retrieved, Thought
 from rag.options import AskOptions, QuotesMode, quotes_mode
 from rag.runtime import Runtime
-from rag.types import Answer, Citation, Document, Finish, Hit, Piece
+from rag.types import Answer, Citation, Document, Finish, Hit
 from rag.verification.ground import Grounded, ground
 from rag.verification.structured import ground_fields, instruction
 
@@ -118,7 +119,7 @@ class Answering:
         if options.begun:
             draft.text = options.begun
             yield Delta(draft.text)
-        async with aclosing(self._pieces(engine, draft.prompt, options)) as pieces:
+        async with aclosing(pieces_of(engine, draft.prompt, options, self.settings)) as pieces:
             async for piece in pieces:
                 draft.text = (options.begun if piece.restart else draft.text) + piece.text
                 draft.finish = piece.finish or draft.finish
@@ -203,16 +204,6 @@ class Answering:
         embedder, calibration = await asyncio.gather(source.embedder(), source.calibration())
         return await estimate_answerability(retrieved, embedder, calibration)
 
-    def _pieces(self, engine: Engine, prompt: Prompt, options: AskOptions) -> AsyncGenerator[Piece]:
-        return engine.stream(
-            (*prompt.messages, *going_on(options.begun)),
-            max_tokens=options.max_tokens or self.settings.max_tokens,
-            temperature=self.settings.temperature
-            if options.temperature is None
-            else options.temperature,
-            schema=options.schema,
-        )
-
     def _remember(self, turn: Turn) -> None:
         self.conversation.turns.append(turn)
 
@@ -248,7 +239,7 @@ class Answering:
         from rag.compute.mlx_runtime import device
 
         slow = self.settings.engine_url is None and device() == "cpu"
-        written = engine.thinking_tokens + (options.max_tokens or self.settings.max_tokens)
+        written = engine.thinking_tokens + token_limit(engine, options, self.settings)
         room = engine.context_tokens - written
         whole = min(self.settings.context_tokens or room, room)
         follows = any(turn.passages for turn in self.conversation.turns)
