@@ -46,7 +46,8 @@ def measure(
 
 
 def _chosen(folder: Path, pages: int) -> list[Path]:
-    """Documents with most questions first, whole, until there are so many pages."""
+    """Whole documents, those with most questions first, of so many pages together. Raises
+    ValueError where each one has more."""
     import pymupdf
 
     asked = Counter(
@@ -55,10 +56,12 @@ def _chosen(folder: Path, pages: int) -> list[Path]:
     chosen: list[Path] = []
     for name, _ in asked.most_common():
         with pymupdf.open(folder / "pdfs" / name) as document:
-            pages -= document.page_count
-        if pages < 0 and chosen:
-            break
-        chosen.append(folder / "pdfs" / name)
+            count = document.page_count
+        if count <= pages:
+            chosen.append(folder / "pdfs" / name)
+            pages -= count
+    if not chosen:
+        raise ValueError(f"{folder.name}: no document with questions has {pages} pages or fewer")
     return chosen
 
 

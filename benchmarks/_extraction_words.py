@@ -41,21 +41,29 @@ def kept_words(path: Path, pages: Sequence[Page]) -> Kept:
     """Compares the pages as they were read with the file's plain text. Words are runs of letters
     and digits, in one case; a word hyphenated over two lines may be joined."""
     plain = _plain_lines(path)
+    keys = _Keys(plain)
     ours = Counter(word for page in pages for word in words_of(page.text))
-    copies = Counter(key for number, lines in plain for key in {_key(x, number) for x in lines})
+    copies = Counter(
+        key for number, lines in plain for key in {keys.of(line, number) for line in lines}
+    )
     kept, excused = Kept(path.name, len(pages)), Counter[str]()
-    for number, lines in plain:
-        for line, words in _joined(lines, ours):
-            kept.words += len(words)
-            missing = [word for word in words if not _take(ours, word)]
-            key = _key(line, number)
-            free = copies[key] - (1 if re.search(r"[^\W\d]", key) else 0)
-            if missing and copies[key] >= _REPEATED and excused[key] < free:
-                excused[key] += 1
-                kept.left_out += len(missing)
-            elif missing:
-                kept.lost += len(missing)
-                kept.lines.append(f"p. {number}: {line[:60]}")
+    found = [
+        (copies[key] >= _REPEATED, number, line, key, words)
+        for number, lines in plain
+        for line, words in _joined(lines, ours)
+        for key in [keys.of(line, number)]
+    ]
+    # Repeated lines last: what they take of a page's "of" the text would lack.
+    for repeated, number, line, key, words in sorted(found, key=lambda one: one[0]):
+        kept.words += len(words)
+        missing = [word for word in words if not _take(ours, word)]
+        free = copies[key] - (1 if re.search(r"[^\W\d]", key) else 0)
+        if missing and repeated and excused[key] < free:
+            excused[key] += 1
+            kept.left_out += len(missing)
+        elif missing:
+            kept.lost += len(missing)
+            kept.lines.append(f"p. {number}: {line[:60]}")
     _count_neighbours(kept, plain, pages)
     return kept
 
@@ -79,9 +87,39 @@ def _lines(page: Any) -> list[str]:
     return [line.strip() for line in page.get_text("text").splitlines() if words_of(line)]
 
 
-def _key(line: str, page: int) -> str:
-    """Alike on pages whose lines differ by a number that counts with the pages."""
-    return _NUMBER.sub(lambda found: f"#{int(found[0]) - page}", line)
+class _Keys:
+    """What makes two lines the same: their words and numbers, but for a number that goes on with
+    the pages ("Page 3 of 17")."""
+
+    def __init__(self, plain: Sequence[tuple[int, list[str]]]) -> None:
+        offsets: dict[tuple[str, int], Counter[int]] = {}
+        pages: dict[tuple[str, int], set[int]] = {}
+        for page, lines in plain:
+            found = {
+                (_NUMBER.sub("#", line), place, int(number) - page)
+                for line in lines
+                for place, number in enumerate(_NUMBER.findall(line))
+            }
+            for masked, place, distance in found:
+                offsets.setdefault((masked, place), Counter())[distance] += 1
+                pages.setdefault((masked, place), set()).add(page)
+        # With the pages, not by accident: the same distance on half the pages with such a line.
+        self._counted = {
+            place: distances.most_common(1)[0][0]
+            for place, distances in offsets.items()
+            if 2 * distances.most_common(1)[0][1] >= len(pages[place]) > 1
+        }
+
+    def of(self, line: str, page: int) -> str:
+        masked = _NUMBER.sub("#", line)
+        place = -1
+
+        def shown(found: re.Match[str]) -> str:
+            nonlocal place
+            place += 1
+            return "#" if self._counted.get((masked, place)) == int(found[0]) - page else found[0]
+
+        return _NUMBER.sub(shown, line)
 
 
 def _joined(lines: Sequence[str], ours: Counter[str]) -> Iterator[tuple[str, list[str]]]:

@@ -48,7 +48,11 @@ def words(options: argparse.Namespace, _work: Path) -> dict[str, Any]:
     above = [k for files in found.values() for k in files if k.share > _LIMIT]
     rows = [[k.file, 100 * k.share, k.lost, "; ".join(k.lines[:3])] for k in above]
     show(f"Files that lose more than {_LIMIT:.1%}", ["file", "lost %", "words", "lines"], rows)
-    return {name: [asdict(k) | {"lines": k.lines[:5]} for k in f] for name, f in found.items()}
+    return {
+        name: dict(zip(columns[1:], _of_corpus(files), strict=True))
+        | {"above": [asdict(k) | {"lines": k.lines[:5]} for k in files if k.share > _LIMIT]}
+        for name, files in found.items()
+    }
 
 
 def _name(folder: Path) -> str:

@@ -51,6 +51,28 @@ def test_a_sentence_that_only_repeats_the_question_is_none() -> None:
     assert texts == ["The tenant pays."]
 
 
+def test_what_is_far_behind_the_best_is_not_shown() -> None:
+    near = "The deposit of the berth is 900 crowns. Berths have a deposit of two kinds."
+    far = "Dogs bark at night. Herons stand in shallow water."
+    found = match("How high is the deposit of a berth?", near, far)
+    apart = replace(
+        found,
+        nearest=tuple(
+            replace(s, likeness=0.8 if "eposit" in s.text else 0.1) for s in found.nearest
+        ),
+    )
+    assert {s.text for s in chosen(apart)} == {
+        "The deposit of the berth is 900 crowns.",
+        "Berths have a deposit of two kinds.",
+    }
+
+
+def test_a_heading_of_many_words_is_no_quote() -> None:
+    passage = "Results for the supply zones Upper Town, Riverside and Moss End\n\nAll were clean."
+    texts = [s.text for s in chosen(match("What are the results of the supply zones?", passage))]
+    assert texts == ["All were clean."]
+
+
 def test_a_row_has_its_head() -> None:
     table = "| Ticket | Adult |\n| --- | --- |\n| Day | 5.00 |\n| Month | 78.00 |"
     (row, *_) = chosen(match("What does a month cost?", table))

@@ -25,7 +25,9 @@ EMBEDDED: Final = 12
 # What the share of the question's rare terms and 1 / (rank of the passage) add to the likeness.
 _SHARE: Final = 0.57
 _RANK: Final = 0.34
-_HEADING_WORDS: Final = 9
+# A sentence so far behind the best one is not shown: two are, on average (benchmarks/LOG.md).
+_BEHIND: Final = 0.45
+_HEADING_WORDS: Final = 14
 _CHAPTER: Final = re.compile(r"\d+(?:\.\d+)+\.?\s+|\d+\.\s+")
 _ENDED: Final = re.compile(r"[.!?:;。！？|][\"'”’»)\]]*$")
 
@@ -41,7 +43,7 @@ async def best_quotes(
 
 
 def chosen(match: QuestionMatch, count: int = COUNT) -> list[Sentence]:
-    """The best `count` sentences, each once."""
+    """The best sentences, at most `count`, each once."""
     ranks = {hit.chunk.id: rank for rank, hit in enumerate(match.hits, 1)}
     scored: dict[str, tuple[float, Sentence]] = {}
     for sentence in match.nearest:
@@ -52,8 +54,8 @@ def chosen(match: QuestionMatch, count: int = COUNT) -> list[Sentence]:
         score = sentence.likeness + _SHARE * match.share(sentence.terms) + _RANK / rank
         known = scored.get(said.text)
         scored[said.text] = max((score, said), known or (score, said), key=lambda one: one[0])
-    best = sorted(scored.values(), key=lambda one: -one[0])
-    return [sentence for _, sentence in best[:count]]
+    best = sorted(scored.values(), key=lambda one: -one[0])[:count]
+    return [sentence for score, sentence in best if score >= best[0][0] - _BEHIND]
 
 
 def quotes_text(sentences: list[Sentence]) -> str:
