@@ -41,9 +41,14 @@ def render_page(
 
     if not path.is_file():
         raise PathNotFound(f"{path.name}: no such file", hint="Put it back, or run: rag ingest")
-    if not sniff(path).drawable:
+    format_ = sniff(path)
+    if not format_.drawable:
         raise PageNotFound(f"{path.name}: plain text has no page image")
-    with open_document(path, password=password, max_pages=sys.maxsize) as document:
+    with (
+        format_.lay_out(path)
+        if format_.lay_out
+        else open_document(path, password=password, max_pages=sys.maxsize)
+    ) as document:
         if not 1 <= number <= document.page_count:
             pages = document.page_count
             raise PageNotFound(

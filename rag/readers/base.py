@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from rag.config import Extraction
 from rag.encoding import is_plain, unmarked_utf16
@@ -44,13 +44,15 @@ class Read(Protocol):
 @dataclass(frozen=True, slots=True)
 class Format:
     """A format that is read: `suffixes` with their dot in lower case, `fits` of a file's first 4096
-    bytes, `drawable` where PyMuPDF draws its pages."""
+    bytes, `drawable` where PyMuPDF draws its pages; `lay_out` gives these (as a pymupdf document)
+    where they are not simply those that it opens."""
 
     name: str
     suffixes: frozenset[str]
     fits: Callable[[bytes], bool]
     read: Read
     drawable: bool = False
+    lay_out: Callable[[Path], Any] | None = None
 
 
 def is_text(head: bytes) -> bool:

@@ -11,13 +11,16 @@ from typing import Final
 from rag.errors import DamagedFile, UnsupportedFile
 from rag.readers.base import Format, is_text
 from rag.readers.markup import MARKUP
+from rag.readers.office_file import ole_error
 from rag.readers.pdf import PDF
-from rag.readers.reflowable import MOBI, OFFICE
+from rag.readers.presentation import PPTX
+from rag.readers.reflowable import BOOK, MOBI
 from rag.readers.spreadsheet import XLSX
 from rag.readers.text import MARKDOWN, PLAIN
 from rag.readers.unread_formats import advice
+from rag.readers.word_document import DOCX
 
-FORMATS: Final[tuple[Format, ...]] = (PDF, OFFICE, XLSX, MARKUP, MOBI, MARKDOWN, PLAIN)
+FORMATS: Final[tuple[Format, ...]] = (PDF, DOCX, PPTX, BOOK, XLSX, MARKUP, MOBI, MARKDOWN, PLAIN)
 # Suffixes of the files that a folder walk takes up.
 SUFFIXES: Final = frozenset().union(*(format_.suffixes for format_ in FORMATS))
 
@@ -44,6 +47,8 @@ def sniff(path: Path) -> Format:
     if named is PDF:
         raise _no_pdf(path, head)
     if not named.fits(head):
+        if (older := ole_error(path, head)) is not None:
+            raise older
         raise UnsupportedFile(f"{path.name}: not a {suffix[1:]} file inside")
     return named
 

@@ -43,9 +43,7 @@ def layout_within(limits: Extraction, extra: ExtraTime) -> Layout | None:
 
     def read(page: Any) -> list[tuple[str, Box]]:
         nonlocal left
-        if (
-            left <= 0 or page.rotation
-        ):  # the model looks at pages as they are before they are turned
+        if left <= 0 or page.rotation:  # the model sees pages as before they are turned
             return []
         started = time.monotonic()
         with extra(SECONDS_PER_PAGE, "layout"):

@@ -1,4 +1,4 @@
-"""What PyMuPDF lays out into pages of its own: office files and e-books."""
+"""What PyMuPDF lays out into pages of its own: e-books, XPS."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def _is_mobi(head: bytes) -> bool:
     return head[60:68] in (b"BOOKMOBI", b"TEXtREAd")
 
 
-OFFICE = Format(
-    "office file or e-book",
-    frozenset({".docx", ".pptx", ".epub", ".xps", ".oxps"}),
+BOOK = Format(
+    "e-book",
+    frozenset({".epub", ".xps", ".oxps"}),
     _is_zip,
     read_pdf,
     drawable=True,

@@ -8,6 +8,7 @@ from typing import Final
 _ADVICE: Final = {
     "Save it as .docx, .pptx or .xlsx.": (
         ".doc .dot .ppt .pps .xls .odt .ods .odp .rtf .wps .wpd .xlsb .ott"
+        " .dotx .dotm .potx .potm .ppsx .ppsm .xlsm .xltx"
     ),
     "Export it as PDF.": ".pages .numbers .key .vsd .vsdx .djvu .ps .eps .dwg .pub .one .tex .azw3",
     "Save it as .xlsx.": ".csv .tsv .dbf",
