@@ -230,6 +230,17 @@ def test_right_to_left_text_is_in_its_order(tmp_path: Path) -> None:
     assert len(page.words) == 9
 
 
+def test_columns_that_no_cell_begins_at_are_none(tmp_path: Path) -> None:
+    document = docx.Document()
+    span = "<w:tcPr><w:gridSpan w:val='{}'/></w:tcPr>"
+    cell = f"<w:tc>{span}<w:p><w:r><w:t>{{}}</w:t></w:r></w:p></w:tc>"
+    rows = (((3, "Name"), (4, "Paid")), ((3, "Ada"), (99999999, "40")))
+    xml = "".join(f"<w:tr>{''.join(cell.format(*each) for each in row)}</w:tr>" for row in rows)
+    add(document, f"<w:tbl>{xml}</w:tbl>")
+    (page,) = saved(document, tmp_path / "c.docx").pages
+    assert page.text == "| Name | Paid |\n|-|-|\n| Ada | 40 |"
+
+
 def test_a_table_in_a_table_and_one_around_the_text(tmp_path: Path) -> None:
     document = docx.Document()
     outer = document.add_table(2, 2)

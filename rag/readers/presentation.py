@@ -191,7 +191,8 @@ def _table(table: Any) -> Iterator[Part]:
             if cell.is_spanned and not text and _beside(cells, column):
                 continue
             below = cell.is_spanned and not text
-            columns = cell.span_width if cell.is_merge_origin else 1
+            width = len(table.columns) - column  # what a hostile file says may be anything
+            columns = max(1, min(cell.span_width, width)) if cell.is_merge_origin else 1
             cells.append(GridCell(text, column, columns, below))
         rows.append(cells)
     yield from table_parts(rows)

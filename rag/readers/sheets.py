@@ -161,13 +161,15 @@ def _rows(part: Part) -> Drawn:
     """What is written of a part: a paragraph's words, or those of each cell of a table."""
     if not part.rows:
         return Drawn(part.kind, part.level, [[part.text.split()]])
-    columns = max((cell.column + cell.columns for row in part.rows for cell in row), default=1)
+    # Word has a column wherever any cell ends; those that no cell begins at say nothing.
+    columns = sorted({cell.column for row in part.rows for cell in row})
+    place = {column: i for i, column in enumerate(columns)}
     drawn = Drawn(part.kind, 0, [])
     for row in part.rows:
-        cells: list[list[str]] = [[] for _ in range(columns)]
+        cells: list[list[str]] = [[] for _ in columns]
         for cell in row:
-            cells[cell.column] = cell.text.split()
-        drawn.again.update((len(drawn.rows), cell.column) for cell in row if cell.again)
+            cells[place[cell.column]] = cell.text.split()
+        drawn.again.update((len(drawn.rows), place[cell.column]) for cell in row if cell.again)
         drawn.rows.append(cells)
     return drawn
 
