@@ -140,7 +140,9 @@ async def test_an_answer_ends_at_the_familys_end_and_has_no_marker(
     assert pieces[-1].finish.prompt_tokens == engine.count_tokens(asked("How long?"))
 
 
-async def test_follow_ups_are_cached_and_answered_as_if_they_were_not(engine: Prompted) -> None:
+async def test_follow_ups_are_cached_and_answered_as_if_they_were_not(
+    engine: Prompted, name: str
+) -> None:
     """At least 80% of the prompt from turn 2 on, whatever the family's cache is like; and where a
     message brings new passages, all that was there before."""
     await engine._thread.run(engine.forget)
@@ -152,6 +154,8 @@ async def test_follow_ups_are_cached_and_answered_as_if_they_were_not(engine: Pr
         prompts.append(messages)
         told.append(finish)
         messages = [*messages, Message("assistant", text), Message("user", question)]
+    turns = ", ".join(f"{one.cached_tokens}/{one.prompt_tokens}" for one in told)
+    print(f"| {name} | {turns} |")  # with -rP: the table in benchmarks/LOG.md
     assert [finish.cached_tokens for finish in told].count(0) == 1
     for before, finish in pairwise(told):
         new = finish.prompt_tokens - before.prompt_tokens
