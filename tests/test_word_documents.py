@@ -9,9 +9,11 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import docx
+import pymupdf
 import pytest
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
+from docx.shared import Inches
 
 from rag.config import Extraction
 from rag.errors import DamagedFile, EncryptedFile, ExtractionError, LimitExceeded, UnsupportedFile
@@ -193,7 +195,6 @@ def test_a_page_break_of_the_author_ends_a_page(tmp_path: Path) -> None:
 
 def test_each_word_has_its_place_on_the_image_of_its_page(tmp_path: Path) -> None:
     import numpy as np
-    import pymupdf
 
     document = docx.Document()
     for number in range(120):
@@ -360,6 +361,27 @@ def test_a_document_with_macros_is_read_without_them(tmp_path: Path) -> None:
     (page,) = read(tmp_path / "m.docm").pages
     assert page.text == "The macro is not run."
     assert page.width > 500  # by python-docx, not by MuPDF, whose pages are small
+
+
+def test_large_pictures_are_told_and_logos_are_not(tmp_path: Path) -> None:
+    picture = pymupdf.Pixmap(pymupdf.csRGB, (0, 0, 40, 30)).tobytes("png")
+    document = docx.Document()
+    document.add_paragraph("Below stands a plan.")
+    document.add_picture(BytesIO(picture), width=Inches(5), height=Inches(4))
+    document.add_picture(BytesIO(picture), width=Inches(1), height=Inches(1))
+    (warning,) = saved(document, tmp_path / "p.docx").warnings
+    assert warning.startswith("pictures not read: 1;")
+
+
+def test_formulas_keep_their_fractions_and_powers(tmp_path: Path) -> None:
+    space = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+    run = "<m:r><m:t>{}</m:t></m:r>".format
+    power = f"<m:sSup><m:e>{run(10)}</m:e><m:sup>{run(-6)}</m:sup></m:sSup>"
+    ratio = f"<m:f><m:num>{run('a')}</m:num><m:den>{run('b')}</m:den></m:f>"
+    document = docx.Document()
+    add(document, f"<w:p><m:oMath {space}>{ratio}{run('=')}{power}</m:oMath></w:p>")
+    (page,) = saved(document, tmp_path / "f.docx").pages
+    assert page.text == "a/b=10^(-6)"
 
 
 @pytest.mark.parametrize(

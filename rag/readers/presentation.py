@@ -12,6 +12,7 @@ from typing import Any
 from rag.config import Extraction
 from rag.readers.base import Content, ExtraTime, Format
 from rag.readers.office_file import NOT_READ, check_size, is_zip
+from rag.readers.office_pictures import warning_of
 from rag.readers.pdf import open_document, read_pdf
 from rag.readers.sheets import Part, Sheets, TableCell
 from rag.readers.sheets_content import content_of
@@ -73,6 +74,7 @@ def _sheets(presentation: Any) -> Sheets:
     hidden = [str(n) for n, slide in enumerate(slides, 1) if slide.element.get("show") == "0"]
     if hidden:
         sheets.warnings = (f"hidden slides, read as the others: {', '.join(hidden)}",)
+    sheets.warnings += warning_of(slide.element for slide in slides)
     return sheets
 
 

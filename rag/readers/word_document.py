@@ -13,6 +13,7 @@ from typing import Any
 from rag.config import Extraction
 from rag.readers.base import Content, ExtraTime, Format
 from rag.readers.office_file import NOT_READ, check_size, is_zip
+from rag.readers.office_pictures import warning_of
 from rag.readers.pdf import open_document, read_pdf
 from rag.readers.sheets import A4, Part, Sheets
 from rag.readers.sheets_content import content_of
@@ -118,7 +119,7 @@ class _Walk:
             told.append(f"comments not read: {comments}")
         if self._writer.changes:
             told.append("tracked changes are read as if accepted")
-        return tuple(told)
+        return (*told, *warning_of([self._body]))
 
     def _parts(self, parent: Any) -> Iterator[Part | None]:
         """None stands for the end of a page."""

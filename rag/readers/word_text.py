@@ -15,6 +15,8 @@ BREAK = "\f"  # a page ends here
 # Deleted, moved away, instructions of fields, what is read above its base.
 _LEFT_OUT = {f"{W}{name}" for name in ("del", "moveFrom", "instrText", "delText", "rt", "pPr")}
 _LEFT_OUT |= {f"{_MC}Fallback"}
+# Formulas: what is set below or above is written after a sign.
+_SET = {f"{_MATH}den": "/", f"{_MATH}sup": "^", f"{_MATH}sub": "_"}
 _PLAIN = {f"{W}tab": " ", f"{W}cr": " ", f"{W}noBreakHyphen": "-", f"{W}ptab": " "}
 
 
@@ -57,6 +59,8 @@ class Writer:
                 into.boxes.append(child)
             elif tag == f"{W}r" and _is_hidden(child):
                 continue
+            elif tag in _SET:
+                texts.append(_after_sign(_SET[tag], "".join(self._texts(child, into)).strip()))
             elif (text := self._sign(child, into)) is not None:
                 texts.append(text)
             else:
@@ -85,6 +89,10 @@ class Writer:
             into.notes.append(note)
             return f"[{self.number(note)}]"
         return None
+
+
+def _after_sign(sign_: str, text: str) -> str:
+    return f"{sign_}{text if text.isalnum() else f'({text})'}" if text else ""
 
 
 def _is_hidden(run: Any) -> bool:
