@@ -161,6 +161,7 @@ def test_of_a_radio_group_one_is_ticked(tmp_path: Path) -> None:
         "/FT/Btn/Ff 65536/MK<</CA(SECRET)>>",
         "/FT/Tx/V 99 0 R",
         "/FT/Tx/V(SECRET)/Rect[0 0 0 0]",
+        "/FT/Tx/V(SECRET)/Rect[700 100 900 120]",
         "/FT/Ch/Opt 7/V 3",
         "/FT/Tx/AA<</C<</S/JavaScript/JS(app.alert('SECRET'))>>>>",
     ],

@@ -46,7 +46,8 @@ def fields_of(page: Any) -> list[Field]:
             widget = mupdf.pdf_load_object(drawn.pdf, xref)
             if mupdf.pdf_to_name(mupdf.pdf_dict_gets(widget, "Subtype")) != "Widget":
                 continue
-            field = _field(widget, _box(widget, matrix), values_count=drawn.by_value)
+            box = _box(widget, matrix, page.rect)
+            field = _field(widget, box, values_count=drawn.by_value)
         except (RuntimeError, ValueError, mupdf.FzErrorBase):
             continue
         if field is not None:
@@ -154,13 +155,14 @@ def _text(value: Any) -> str:
     return str(mupdf.pdf_to_name(value))
 
 
-def _box(widget: Any, matrix: Any) -> Box:
-    """On the page as it is displayed."""
+def _box(widget: Any, matrix: Any, page: Any) -> Box:
+    """What of the field is on the page, as it is displayed; empty where nothing is."""
     import pymupdf
     from pymupdf import mupdf
 
     rect = mupdf.pdf_to_rect(mupdf.pdf_dict_gets(widget, "Rect"))
     placed = (pymupdf.Rect(rect.x0, rect.y0, rect.x1, rect.y1) * matrix).normalize()
+    placed = placed & page
     return placed.x0, placed.y0, placed.x1, placed.y1
 
 
