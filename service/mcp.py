@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Annotated
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field
 
-from rag.errors import RagError
+from rag.errors import (
+    DocumentNotFound,
+    EncryptedFile,
+    IndexMissing,
+    IndexPending,
+    InvalidQuestion,
+    ModelError,
+    PageNotFound,
+    RagError,
+    StoreError,
+)
 from rag.events import Done
 from rag.options import AskOptions, QuotesMode, Scope, metadata_filters
 from rag.pipeline import Pipeline
@@ -93,11 +105,33 @@ def make_server(pipeline_of: Callable[[str | None], Pipeline], start: Start) -> 
     """The server; `pipeline_of` gives the pipeline of a collection (None: the default one), `start`
     begins an answer (`Answers.start`)."""
     with _own_logging():
-        server = MCPServer("rag", instructions=_INSTRUCTIONS)
+        server = MCPServer("rag", instructions=_INSTRUCTIONS, version=version("rag-local"))
     tools = _Tools(pipeline_of, start)
-    for tool in (tools.search, tools.ask, tools.list_documents, tools.read_page):
-        server.tool()(tool)
+    for title, tool in (
+        ("Find passages", tools.search),
+        ("Answer a question", tools.ask),
+        ("List documents", tools.list_documents),
+        ("Read a page", tools.read_page),
+    ):
+        # A model need not say the same each time.
+        own = _READS.model_copy(update={"idempotent_hint": tool != tools.ask})
+        server.tool(title=title, annotations=own)(tool)
     return server
+
+
+# Nothing is written, and nothing beyond the user's documents is looked at.
+_READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world_hint=False)
+# What a hint for a terminal becomes for a model with these tools.
+_HINTS: Mapping[type[RagError], str] = {
+    DocumentNotFound: "list_documents lists what there is.",
+    EncryptedFile: "The user has to ingest it with its password.",
+    IndexMissing: "The user has to ingest documents first, or meant another collection.",
+    IndexPending: "Ask again once they are read.",
+    InvalidQuestion: "Ask in words, within what the tool's description says.",
+    ModelError: "The user has to look at the service: its log says more.",
+    PageNotFound: "list_documents tells how many pages a document has.",
+    StoreError: "The user has to look at the index: its log says more.",
+}
 
 
 @contextmanager
@@ -188,14 +222,15 @@ class _Tools:
 
 
 class _told:  # noqa: N801 - reads as a verb: `with _told():`
-    """Our errors as the protocol's, hints included."""
+    """Our errors as the protocol's, with hints for whoever has tools and no terminal."""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, RagError):
-            raise ToolError(f"{error}. {error.hint}".strip()) from error
+            own = (_HINTS[kind] for kind in type(error).__mro__ if kind in _HINTS)
+            raise ToolError(f"{error}. {next(own, error.hint)}".strip()) from error
 
 
 def _scope(

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx2
@@ -134,7 +135,11 @@ def test_openais_client_understands_our_errors(chat: openai.OpenAI) -> None:
 
 
 async def _use_tools(client: Client) -> None:
-    tools = {tool.name for tool in (await client.list_tools()).tools}
+    assert client.server_info.version == version("rag-local")
+    listed_tools = (await client.list_tools()).tools
+    assert all(tool.annotations and tool.annotations.read_only_hint for tool in listed_tools)
+    assert all(tool.title for tool in listed_tools)
+    tools = {tool.name for tool in listed_tools}
     assert tools == {"search", "ask", "list_documents", "read_page"}
     listed = (await client.call_tool("list_documents", {})).structured_content
     assert listed is not None
@@ -150,6 +155,10 @@ async def _use_tools(client: Client) -> None:
     assert wrong.is_error
     missing = await client.call_tool("search", {"question": "x", "documents": ["no-such.pdf"]})
     assert missing.is_error
+    assert "list_documents lists" in missing.content[0].text
+    empty = await client.call_tool("search", {"question": "x", "collection": "nothing"})
+    assert empty.is_error
+    assert "rag ingest" not in empty.content[0].text
     for narrowed in ({"until": "1999-12-31"}, {"metadata": {"title": "no such title"}}):
         for tool in ("search", "ask"):
             none = await client.call_tool(tool, {"question": QUESTION, **narrowed})
