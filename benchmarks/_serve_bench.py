@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from benchmarks._serve_texts import make_pdf, questions
+from benchmarks._serve_texts import AT_LENGTH, long_answer, make_pdf, questions
 from rag.config import Settings
 from rag.engines import base as engines
 from rag.engines.base import Engine
@@ -29,6 +29,7 @@ class Overheard:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.model, self.context_tokens = engine.model, engine.context_tokens
+        self.fingerprint = engine.fingerprint
         self.thinking_tokens = engine.thinking_tokens
         self.count_tokens, self.close = engine.count_tokens, engine.close
         self.asked: tuple[Sequence[Message], dict[str, Any]] = ((), {})
@@ -73,6 +74,16 @@ class Bench:
         # A repetition that is cut ends without the engine's count.
         return Asked(first, data["finish"]["completion_tokens"] if data["finish"] else pieces)
 
+    async def weigh(self, *, render: bool) -> tuple[float, int]:
+        """CPU-seconds of this process, and bytes on the wire, of a long answer."""
+        body = {"question": f"Kilns {AT_LENGTH}", "stream": True, "render": render}
+        more = {"max_tokens": 16_000, "quotes": "off"}
+        started, size = time.process_time(), 0
+        async with self.client.stream("POST", "/query", json=body | self.options | more) as stream:
+            async for part in stream.aiter_bytes():
+                size += len(part)
+        return time.process_time() - started, size
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -88,8 +99,7 @@ async def service(settings: Settings, options: argparse.Namespace) -> AsyncItera
 
     async def open_engine(chosen: Settings) -> Engine:
         if options.scripted:
-            text = "The tenant may run two electric kilns of at most 18 kilowatts each. "
-            opened.append(Overheard(FakeEngine(text * 4, context_tokens=32_768)))
+            opened.append(Overheard(FakeEngine(_said, context_tokens=32_768)))
         else:
             opened.append(Overheard(await engines.open_engine(chosen, runtime.thread)))
         return opened[-1]
@@ -106,6 +116,12 @@ async def service(settings: Settings, options: argparse.Namespace) -> AsyncItera
         finally:
             server.should_exit = True
             await serving
+
+
+def _said(messages: Sequence[Message]) -> str:
+    if AT_LENGTH in messages[-1].content:
+        return long_answer()
+    return "The tenant may run two electric kilns of at most 18 kilowatts each. " * 4
 
 
 def _asked(options: argparse.Namespace) -> dict[str, Any]:

@@ -34,3 +34,28 @@ def questions(pages: int) -> Iterator[str]:
         for form in forms:
             for tenant in range(A_PAGE * pages):
                 yield form.format(tenant) + (f" Asked {number} times before." if number else "")
+
+
+AT_LENGTH = "told at length"
+LONG_BYTES = 48_000
+
+
+def long_answer() -> str:
+    """48 kB of Markdown with headings, lists, tables and code, no two blocks alike."""
+    blocks, size, n = [], 0, 0
+    while size < LONG_BYTES:
+        n += 1
+        words = " ".join(f"{word}{n * k % 97}" for k, word in enumerate(_WORDS, start=3))
+        rows = "".join(f"\n{words.split()[k]} | {n * k}" for k in range(6))
+        blocks += [
+            f"## Part {n}",
+            f"The kiln {n} **{words}** and then {words[::-1]}.",
+            "\n".join(f"- {word} of {n}" for word in words.split()),
+            f"name | number\n---|---:{rows}",
+            f"```python\nkiln{n} = {n * n}\nprint(kiln{n})\n```",
+        ]
+        size = len("\n\n".join(blocks))
+    return "\n\n".join(blocks)[:LONG_BYTES]
+
+
+_WORDS = "heat glaze clay shelf cone draught brick shard wheel slip".split()

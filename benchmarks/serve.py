@@ -1,13 +1,14 @@
 """The service: what it adds to the engine, what it bears, and whether an ingest disturbs it.
 
-    uv run python -m benchmarks serve [--only first-token,clients,memory,stalls] [--scripted]
+    uv run python -m benchmarks serve [--only first-token,clients,memory,…] [--scripted]
     uv run python -m benchmarks serve --hostile [--minutes 10]
 
 The model is the settings' (RAG_CHAT_MODEL=FOLDER), or with --random one of random weights in the
 shape of Llama-3.2-3B (--tiny: in small), which needs no download. With --scripted, an engine
 without a model answers at once: what remains is the service's own cost. --hostile: clients that
 leave in the middle of uploads, streams and tools beside others that stay, then SIGTERM; the
-service is a process of its own with such an engine. `memory` and --hostile need psutil.
+service is a process of its own with such an engine. `memory` and --hostile need psutil;
+`streams` wants --scripted.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from rag.config import Service, Settings, load_settings
 from rag.events import Delta
 from rag.pipeline import AskOptions
 
-PARTS = ("first-token", "clients", "memory", "stalls")
+PARTS = ("first-token", "clients", "memory", "stalls", "streams")
 PROBE_S = 0.005
 SAMPLES = 10
 TURNS = 10  # of a session
@@ -151,6 +152,25 @@ async def stalls(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+async def streams(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
+    """A scripted answer of 48 kB with and without HTML: what its rendering costs, as ratios."""
+    if not options.scripted:
+        tell("  only with --scripted")
+        return {}
+    await bench.weigh(render=True)
+    plain, rendered = [], []
+    for _ in range(2):
+        plain.append(await bench.weigh(render=False))
+        rendered.append(await bench.weigh(render=True))
+    rows, found = [], {}
+    for name, of in (("cpu_s", 0), ("bytes", 1)):
+        a, b = (median([each[of] for each in some]) for some in (plain, rendered))
+        rows.append([name, a, b, ratio(b, a)])
+        found[name] = {"plain": a, "rendered": b, "ratio": b / a}
+    show("A streamed answer of 48 kB (medians of 2)", ["", "plain", "rendered", "ratio"], rows)
+    return found
+
+
 # ── run ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -159,7 +179,7 @@ async def run(options: argparse.Namespace) -> None:
         results = {"hostile": await hostile(options)}
         finish("serve", results, model="scripted", minutes=options.minutes)
         return
-    measures = dict(zip(PARTS, (first_token, clients, memory, stalls), strict=True))
+    measures = dict(zip(PARTS, (first_token, clients, memory, stalls, streams), strict=True))
     with tempfile.TemporaryDirectory() as home:
         async with service(settings(options, Path(home)), options) as bench:
             tell("ingesting 20 pages, warming up")
@@ -177,7 +197,9 @@ async def run(options: argparse.Namespace) -> None:
 def settings(options: argparse.Namespace, home: Path) -> Settings:
     limits = Service(port=0, requests_per_minute=1_000_000)
     model = str(random_model(home / "random", options)) if options.random else None
-    return load_settings(home=home, service=limits, chat_model=model)
+    # The model that verifies costs the same with and without HTML, and far more than either.
+    verifier = {"verifier": "lexical"} if options.scripted else {}
+    return load_settings(home=home, service=limits, chat_model=model, **verifier)
 
 
 def random_model(folder: Path, options: argparse.Namespace) -> Path:

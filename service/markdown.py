@@ -1,4 +1,6 @@
-"""Answers as HTML that is safe to show: no raw HTML, no images, no scripts; code highlighted.
+"""Answers as HTML that is safe to show: no raw HTML, no images, no scripts; code highlighted,
+formulas as MathML. A link leads only where a quote of the documents does: what else a model writes
+as one is text, for injected words could carry something away in its address.
 
 Citation markers become buttons and claims that are not cited have a note, while the Markdown is
 parsed: an answer's text can therefore imitate neither.
@@ -7,7 +9,7 @@ parsed: an answer's text can therefore imitate neither.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -16,6 +18,11 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.tasklists import tasklists_plugin
+from mdit_py_plugins.texmath import texmath_plugin
+
+from service.maths import mathml
 
 # Around the number of a note, where its claim ends in the text to be parsed: a private-use
 # character, taken out of what the model wrote beforehand.
@@ -35,16 +42,39 @@ class Note:
 
 
 def render(
-    text: str, citations: Mapping[int, str] | None = None, notes: Sequence[Note] = ()
+    text: str,
+    citations: Mapping[int, str] | None = None,
+    notes: Sequence[Note] = (),
+    links: Collection[str] = (),
 ) -> str:
-    """HTML of `text`. `citations`: number → what it cites; `notes`: of claims that are not."""
-    env = {"citations": citations or {}, "notes": notes}
+    """HTML of `text`. `citations`: number → what it cites; `notes`: of claims that are not;
+    `links`: addresses that stand in the documents."""
+    env = {"citations": citations or {}, "notes": notes, "links": links}
     return str(_parser().render(_with_marks(text, notes), env))
 
 
 def provisional(text: str) -> str:
     """HTML of an answer that is still being written: its markers are not verified, so not shown."""
     return render(_MARKER.sub("", text))
+
+
+def addresses(texts: Iterable[str]) -> set[str]:
+    """The web addresses that stand in texts."""
+    return {found.rstrip(_BEHIND) for text in texts for found in _ADDRESS.findall(text)}
+
+
+_ADDRESS = re.compile(r"https?://[^\s<>\"'“”‘’\[\]{}|\\^`]+")
+_BEHIND = ".,;:!?)"  # punctuation behind an address, not of it
+
+
+def last_block(text: str) -> int:
+    """Where the last block of a text begins. What is before it no longer changes, whatever
+    follows: a block ends where the next one has begun."""
+    tokens = _parser().parse(text, {"citations": {}})
+    tops = [t.map[0] for t in tokens if t.level == 0 and t.map is not None and t.nesting >= 0]
+    if len(tops) < 2:
+        return 0
+    return sum(len(line) for line in text.splitlines(keepends=True)[: tops[-1]])
 
 
 def stylesheet() -> str:
@@ -62,7 +92,8 @@ def _with_marks(text: str, notes: Sequence[Note]) -> str:
     clean = text.replace(_MARK, "\ufffd")
     for number in sorted(range(len(notes)), key=lambda n: -notes[n].end):
         at = len(clean[: notes[number].end].rstrip(" |\n\t"))
-        if at and clean[at - 1] not in f"`~{_MARK}":
+        closes = clean.endswith(("$$", "\\]"), 0, at)
+        if at and clean[at - 1] not in f"`~{_MARK}" and not closes:
             clean = f"{clean[:at]}{_MARK}{number}{_MARK}{clean[at:]}"
     return clean
 
@@ -71,6 +102,8 @@ def _with_marks(text: str, notes: Sequence[Note]) -> str:
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": False})
     parser.enable(["table", "strikethrough"]).disable(["image"])
+    parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
+    parser.use(texmath_plugin, delimiters="brackets").use(tasklists_plugin)
     parser.inline.ruler.before("link", "citation", _citation)
     parser.inline.ruler.before("citation", "note", _note)
     # Characters at which plain text ends, so that the rules above are tried there.
@@ -78,6 +111,13 @@ def _parser() -> MarkdownIt:
     parser.add_render_rule("citation", _render_citation)
     parser.add_render_rule("note", _render_note)
     parser.add_render_rule("link_open", _render_link)
+    parser.add_render_rule("link_close", _render_link_end)
+    parser.add_render_rule("text", _render_text)
+    parser.add_render_rule("html_inline", _render_box)
+    for cell in ("th_open", "td_open"):
+        parser.add_render_rule(cell, _render_cell)
+    for kind in _MATHS:
+        parser.add_render_rule(kind, _render_math)
     parser.add_render_rule("fence", _render_fence)
     parser.add_render_rule("code_block", _render_fence)
     parser.add_render_rule("code_inline", _render_code)
@@ -149,17 +189,77 @@ def _render_note(_: Any, tokens: Sequence[Token], i: int, __: Any, env: Any) -> 
     )
 
 
-def _render_link(self: Any, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
-    tokens[i].attrSet("rel", "noopener noreferrer nofollow")
-    tokens[i].attrSet("target", "_blank")
-    return str(self.renderToken(tokens, i, options, env))
+_MATHS = ("math_inline", "math_inline_double", "math_block", "math_block_label", "math_block_eqno")
+
+
+def _render_link(_: Any, tokens: Sequence[Token], i: int, __: Any, env: Any) -> str:
+    return _anchor(href) if (href := _href(tokens[i])) in env["links"] else ""
+
+
+def _render_link_end(_: Any, tokens: Sequence[Token], i: int, __: Any, env: Any) -> str:
+    """Behind a link that is none stands where it led, so that nothing is hidden."""
+    depth, at = 1, i
+    while depth:
+        at -= 1
+        depth -= {"link_open": 1, "link_close": -1}.get(tokens[at].type, 0)
+    href = _href(tokens[at])
+    if href in env["links"]:
+        return "</a>"
+    words = "".join(token.content for token in tokens[at + 1 : i])
+    return "" if not href or words == href else f" ({escape(href)})"
+
+
+def _href(link: Token) -> str:
+    return str(link.attrGet("href") or "")
+
+
+def _anchor(href: str) -> str:
+    """No referrer, and no way back to the page that opened it."""
+    return (
+        f'<a href="{escape(href, quote=True)}" rel="noopener noreferrer nofollow" target="_blank">'
+    )
+
+
+def _render_text(_: Any, tokens: Sequence[Token], i: int, __: Any, env: Any) -> str:
+    """Bare addresses of the documents are links."""
+    text, parts, at = tokens[i].content, [], 0
+    inside = sum({"link_open": 1, "link_close": -1}.get(t.type, 0) for t in tokens[:i])
+    for found in _ADDRESS.finditer(text) if env["links"] and not inside else ():
+        href = found[0].rstrip(_BEHIND)
+        if href in env["links"]:
+            parts.append(f"{escape(text[at : found.start()])}{_anchor(href)}{escape(href)}</a>")
+            at = found.start() + len(href)
+    return "".join([*parts, escape(text[at:])])
+
+
+def _render_box(_: Any, tokens: Sequence[Token], i: int, *__: Any) -> str:
+    """Of a task list; what a model writes as HTML is text, and comes not here."""
+    done = 'checked="checked"' in tokens[i].content
+    label = "done" if done else "to do"
+    return f'<span class="task" role="img" aria-label="{label}">{"☑" if done else "☐"}</span>'
+
+
+def _render_cell(_: Any, tokens: Sequence[Token], i: int, *__: Any) -> str:
+    """The page's security policy takes no inline style."""
+    style = str(tokens[i].attrGet("style") or "").removeprefix("text-align:")
+    return f'<{tokens[i].tag} class="{style}">' if style else f"<{tokens[i].tag}>"
+
+
+def _render_math(_: Any, tokens: Sequence[Token], i: int, *__: Any) -> str:
+    block = tokens[i].type.startswith("math_block")
+    return mathml(_NUMBERED_MARK.sub("", tokens[i].content).strip(), block=block)
 
 
 def _render_fence(_: Any, tokens: Sequence[Token], i: int, __: Any, ___: Any) -> str:
     token = tokens[i]
     code = _NUMBERED_MARK.sub("", token.content)
     language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
-    return f'<pre class="code" tabindex="0"><code>{_highlighted(code, language)}</code></pre>\n'
+    language = _NUMBERED_MARK.sub("", language)[:30]
+    return (
+        f'<div class="codebox"><div class="codebar"><span>{escape(language)}</span>'
+        '<button type="button" class="copy-code">Copy</button></div>'
+        f'<pre class="code" tabindex="0"><code>{_highlighted(code, language)}</code></pre></div>\n'
+    )
 
 
 def _render_code(_: Any, tokens: Sequence[Token], i: int, *__: Any) -> str:

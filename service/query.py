@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from dataclasses import asdict, replace
 from typing import Any
@@ -17,13 +16,12 @@ from service import markdown, sse
 from service.answers import Running, Told, unless_gone
 from service.ask_request import AskRequest
 from service.deps import Service
+from service.growing import Growing
 from service.jobs import Waiting
 from service.problems import CLIENT_GONE, Refused, problem_of
 from service.schemas import AnswerOut, Query, QuotedOut, Search, SearchOut
 
 router = APIRouter(tags=["questions"])
-# HTML of what was written so far, at most this often: it is all of it again each time.
-_RENDER_EVERY_S = 0.08
 
 _EVENTS = """\
 With `"stream": true` (or `Accept: text/event-stream`) a stream of server-sent events:
@@ -36,9 +34,12 @@ With `"stream": true` (or `Accept: text/event-stream`) a stream of server-sent e
 | `map_progress` | `pages_done`, `pages_total`…: how far documents are read that are given whole |
 | `thought` | `text`: the next piece of what the model thinks first; `restart`: so were the deltas |
 | `delta` | `text`: the next piece, as the model writes it, not yet verified |
-| `html` | with `"render": true`, now and then: `html` of what was written so far |
+| `html` | with `"render": true`: `html` of blocks that ended, `open` of the one being written |
 | `done` | once, at the end: the verified answer as in the JSON response, kept in its session |
 | `error` | instead of `done`: a problem document |
+
+The blocks in `html` are final until `done`; `open` takes the place of the last `open`, and deltas
+behind it go on with that block as text.
 
 What fails before the first event has its true HTTP status. A client that goes away stops its
 answer, unless that belongs to a session: then it is written on, `GET /sessions/{id}/answer` hears
@@ -101,8 +102,7 @@ class _Printer:
     def __init__(self, asked: AskRequest, *, render: bool) -> None:
         self._asked = asked
         self._render = render
-        self._text = ""
-        self._rendered_at = 0.0
+        self._growing = Growing()
 
     def told(self, event: Told) -> list[bytes]:
         if isinstance(event, Retrieved):
@@ -116,20 +116,15 @@ class _Printer:
         if isinstance(event, MapProgress):
             return [sse.event("map_progress", asdict(event))]
         if isinstance(event, Thought):
-            self._text = "" if event.restart else self._text
+            self._growing = Growing() if event.restart else self._growing
             return [sse.event("thought", {"text": event.text, "restart": event.restart})]
         if isinstance(event, Delta):
-            self._text += event.text
-            return [sse.event("delta", {"text": event.text}), *self._html()]
+            told = [sse.event("delta", {"text": event.text})]
+            if self._render and (html := self._growing.feed(event.text)) is not None:
+                told.append(sse.event("html", html))
+            return told
         answer = _with_html(self._asked, event) if self._render else self._asked.answer(event)
         return [sse.event("done", answer.model_dump(mode="json"))]
-
-    def _html(self) -> list[bytes]:
-        now = time.monotonic()
-        if not self._render or now - self._rendered_at < _RENDER_EVERY_S:
-            return []
-        self._rendered_at = now
-        return [sse.event("html", {"html": markdown.provisional(self._text)})]
 
     def _quoted(self, event: Quoted) -> QuotedOut:
         out = self._asked.wire.quoted(event)
@@ -154,11 +149,12 @@ def answer_html(answer: dict[str, Any]) -> str:
     text, quoted = answer["text"], answer.get("quoted") or 0
     places = _places(answer["citations"])
     notes = _notes([] if answer["refused"] else answer["claims"])
+    links = markdown.addresses(citation["quote"] for citation in answer["citations"])
     if not quoted:
-        return markdown.render(text, places, notes)
-    begin = f'<div class="quoted">{markdown.render(text[:quoted], places, [])}</div>'
+        return markdown.render(text, places, notes, links)
+    begin = f'<div class="quoted">{markdown.render(text[:quoted], places, [], links)}</div>'
     rest = [replace(note, end=note.end - quoted) for note in notes]
-    return begin + markdown.render(text[quoted:], places, rest)
+    return begin + markdown.render(text[quoted:], places, rest, links)
 
 
 def _places(citations: list[dict[str, Any]]) -> dict[int, str]:

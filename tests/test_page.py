@@ -26,11 +26,31 @@ _FLAGS = [
 _WAIT_MS = 60_000
 
 
+FORMS = """The deposit is 23,500 crowns [1]. Read https://evil.example/?q=1 or [here](https://evil.example/).
+
+thing | crowns
+------|------:
+deposit | 23,500
+
+- [x] paid
+- [ ] signed
+
+$\\frac{1}{2}$ and $$x^2$$
+
+```python
+deposit = 23500
+```
+
+And **so** it goes on, [1] word by word."""
+
+
 def _answer(messages: list[Message]) -> str:
     question = messages[-1].content
     if "slowly" in question:
         # No two alike: an answer that repeats itself is cut, and nothing would be left to stop.
         return "Some **bold** " + " ".join(f"word{number}" for number in range(2000))
+    if "in all forms" in question:
+        return FORMS
     if "think first" in question:
         return f"<think>The lessor wants <b>99</b> crowns.</think>\n\n{ANSWER}"
     if "wrongly" in question:
@@ -148,6 +168,24 @@ def test_what_a_claim_contradicts_is_shown_and_can_be_opened(page: Page) -> None
     place.click()
     expect(page.locator("#viewer-quote")).to_contain_text("three months")
     expect(page.locator("#page-image")).to_be_visible()
+
+
+def test_an_answer_in_all_forms_is_written_and_shown(page: Page) -> None:
+    _ask(page, "How high is the deposit, in all forms?")
+    expect(page.locator(".open")).to_be_visible()
+    writing = page.locator(".turn .prose")
+    expect(writing).to_contain_text("The deposit is 23,500 crowns")
+    expect(page.locator(".sources")).to_be_visible()
+    expect(page.locator(".open")).to_have_count(0)
+    right = page.locator(".prose td.right", has_text="23,500")
+    assert right.evaluate("cell => getComputedStyle(cell).textAlign") == "right"
+    expect(page.locator(".task")).to_have_count(2)
+    fraction = page.locator("math mfrac")
+    assert fraction.evaluate("e => e.namespaceURI") == "http://www.w3.org/1998/Math/MathML"
+    expect(page.locator(".prose a")).to_have_count(0)
+    expect(page.locator(".codebar span")).to_have_text("python")
+    page.click(".copy-code")
+    expect(page.locator("#live")).to_have_text(re.compile("opied"))
 
 
 def test_many_files_go_in_parts_and_what_is_refused_is_told(page: Page, tmp_path: Path) -> None:

@@ -170,6 +170,6 @@ def test_any_text_renders_with_no_tag_but_ours(text: str, end: int) -> None:
     import re
 
     html = markdown.render(text, {1: "a"}, [markdown.Note(min(end, len(text)))])
-    allowed = "p|em|strong|s|a|code|pre|h[1-6]|ul|ol|li|blockquote|hr|br|button|span"
+    allowed = "p|em|strong|s|code|pre|h[1-6]|ul|ol|li|blockquote|hr|br|button|span|div|m[a-z]+"
     for tag in re.findall(r"</?([a-zA-Z][a-zA-Z0-9]*)", html):
         assert re.fullmatch(allowed, tag), html

@@ -94,7 +94,8 @@ async function tell(turn, response) {
     else if (name === "waiting") turn.waiting(data);
     else if (name === "map_progress") turn.reading(data);
     else if (name === "thought") turn.think(data);
-    else if (name === "html") turn.write(data.html);
+    else if (name === "html") turn.write(data);
+    else if (name === "delta") turn.piece(data.text);
     else if (name === "stopped") { turn.stopped(""); say("Stopped"); return; }
     else if (name === "error") throw new Problem(data);
     else if (name === "done") { // and kept: the next question need not wait for the end of the stream

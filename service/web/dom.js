@@ -26,9 +26,8 @@ export function icon(name) {
 export const iconButton = (name, label, onclick) =>
   el("button", { type: "button", class: "icon", "aria-label": label, title: label, onclick }, icon(name));
 
-export function setHTML(node, html) {
-  node.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
-}
+export const nodes = (html) => [...new DOMParser().parseFromString(html, "text/html").body.childNodes];
+export const setHTML = (node, html) => node.replaceChildren(...nodes(html));
 
 export const say = (text) => { $("live").textContent = text; };
 export const plural = (n, one) => `${n.toLocaleString()} ${one}${n === 1 ? "" : "s"}`;
@@ -48,3 +47,12 @@ export async function copied(text) {
     return done;
   }
 }
+
+// Code of any answer, whenever it came.
+document.addEventListener("click", async ({ target }) => {
+  if (!target.matches?.(".copy-code")) return;
+  const done = await copied(target.closest(".codebox").querySelector("code").textContent);
+  target.textContent = done ? "Copied" : "Not copied";
+  say(target.textContent);
+  setTimeout(() => { target.textContent = "Copy"; }, 1500);
+});

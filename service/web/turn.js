@@ -2,7 +2,7 @@
 
 import { Problem } from "./api.js";
 import { failed } from "./dialogs.js";
-import { copied, el, icon, iconButton, plural, say, setHTML } from "./dom.js";
+import { copied, el, icon, iconButton, nodes, plural, say, setHTML } from "./dom.js";
 import { openCitation, openHit } from "./viewer.js";
 
 export class Turn {
@@ -126,15 +126,32 @@ export class Turn {
       this.node.insertBefore(this.thoughts, this.body);
     }
     const told = this.thoughts.lastElementChild;
-    if (restart) { told.append(this.prose.textContent); this.prose.replaceChildren(); this.prose.remove(); }
+    if (restart) { told.append(this.prose.textContent); this.prose.replaceChildren(); this.prose.remove(); this.held = ""; }
     told.append(text);
     if (!this.prose.isConnected) this.doing("Thinking");
   }
 
-  write(html) {
-    setHTML(this.prose, html);
+  // Blocks that have ended stand; of the open one, what came since it was last rendered is text.
+  write({ html, open }) {
+    this.open ??= el("div", { class: "open" });
+    if (!this.open.isConnected) this.prose.append(this.open);
+    this.open.before(...nodes(html));
+    this.tail = el("span", { class: "tail" });
+    this.held = "";
+    setHTML(this.open, open);
+    (this.open.querySelector(":scope > p:last-child") ?? this.open).append(this.tail);
     if (!this.prose.isConnected) this.show(this.prose);
     this.body.classList.add("writing");
+  }
+
+  // Markers are not verified yet: they are left out, as in what is rendered.
+  piece(text) {
+    if (!this.tail?.isConnected) return;
+    this.held = (this.held ?? "") + text;
+    const told = this.held.replace(/ ?\[\d{1,3}\]/g, "");
+    const at = told.search(/ ?(\[\d{0,3})?$/);
+    this.tail.append(told.slice(0, at));
+    this.held = told.slice(at);
   }
 
   finish(answer) {
