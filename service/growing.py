@@ -7,7 +7,7 @@ from service import markdown
 # The open block is read again when it is twice as long: all readings together cost twice the last,
 # whatever its length.
 _GROWTH = 2
-_FIRST = 80  # characters, before which nothing is shown as more than text
+_FIRST = 40  # characters, before which nothing is shown as more than text
 
 
 class Growing:
