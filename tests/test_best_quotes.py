@@ -36,6 +36,16 @@ def match(question: str, *texts: str) -> QuestionMatch:
             "It costs 340 crowns.",
         ),
         (
+            "What is the total to pay?",
+            "Total to pay: 3,754.25 crowns by the 13th\n\nHeat is measured in the cellar.",
+            "Total to pay: 3,754.25 crowns by the 13th",
+        ),
+        (
+            "What is the policy number of Orla Pendergast?",
+            "Customer: Orla Pendergast Policy no. HX-55120\n\nThe insurer bears the damage.",
+            "Customer: Orla Pendergast Policy no. HX-55120",
+        ),
+        (
             "What are the berth fees?",
             "Berth fees\n\nA berth costs 340 crowns.",
             "A berth costs 340 crowns.",

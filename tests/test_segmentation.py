@@ -36,6 +36,7 @@ def test_one_sentence_stays_one(sentence):
             '"It is." She left! Why? Nobody knows…',
             ['"It is."', "She left!", "Why?", "Nobody knows…"],
         ),
+        ("Policy no. HX-55120 is in force.", ["Policy no. HX-55120 is in force."]),
         ("The answer is no. Why? See No. 5.", ["The answer is no.", "Why?", "See No. 5."]),
         ("It rose to 5. Then it fell.", ["It rose to 5.", "Then it fell."]),
         ("東京は首都です。人口は多い。", ["東京は首都です。", "人口は多い。"]),

@@ -29,6 +29,8 @@ _RANK: Final = 0.34
 _BEHIND: Final = 0.45
 _HEADING_WORDS: Final = 14
 _CHAPTER: Final = re.compile(r"\d+(?:\.\d+)+\.?\s+|\d+\.\s+")
+# What a line without an end may tell: "Total to pay: 3,754.25 crowns". Headings have years too.
+_VALUE: Final = re.compile(r":\s+\S|(?<!\w)(?!(?:19|20|21)\d\d\b)\S*\d")
 _ENDED: Final = re.compile(r"[.!?:;。！？|][\"'”’»)\]]*$")
 
 
@@ -84,10 +86,11 @@ def _behind(hit: Hit, text: str) -> Iterator[str]:
 
 
 def _is_heading(text: str) -> bool:
-    """Whether a line without an end, in few words, is no list item and no row."""
+    """Whether a line without an end, in few words, is no list item, no row and tells no value."""
     line = _CHAPTER.sub("", text.strip(), count=1)
-    short = len(line.split()) <= _HEADING_WORDS
-    return short and not _ENDED.search(line) and "|" not in line and line[:1].isalpha()
+    if len(line.split()) > _HEADING_WORDS or _ENDED.search(line) or _VALUE.search(line):
+        return False
+    return "|" not in line and line[:1].isalpha()
 
 
 def _adds(match: QuestionMatch, sentence: Sentence) -> bool:

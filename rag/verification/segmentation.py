@@ -19,7 +19,7 @@ _ABBREVIATIONS: Final = frozenset(
     " z.t s.o s.u o.g i.d.r vgl evtl ggf inkl exkl zzgl max mind sog geb gest jan feb mar apr jun"
     " jul aug sep sept oct nov dec okt dez mio mrd tsd".split()
 )
-# Words as well: abbreviations only before a figure.
+# Words as well: abbreviations only before a number or what has one in it ("Policy no. HX-55120").
 _NUMBERED: Final = frozenset("no nos art fig sec max min ed est ch s p mar dec sept".split())
 # Stand at the end of a sentence too: they end one where a usual first word follows.
 _EITHER: Final = frozenset(
@@ -113,7 +113,7 @@ def _is_abbreviation(token: str, after: str) -> bool:
     if bare.isdigit():  # "am 3. Mai"
         return len(bare) <= 2 and _MONTHS.match(after) is not None
     if bare in _NUMBERED:
-        return after[0].isdigit()
+        return any(map(str.isdigit, after.split(maxsplit=1)[0]))
     return bare in _ABBREVIATIONS or (len(bare) == 1 and token.isupper() and bare != "i")
 
 
