@@ -33,6 +33,12 @@ _NUMBER_COMMAS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 # blocks but for their full stops.
 _MARKS = r"\u0300-\u036f\u064b-\u065f\u0900-\u0963\u0966-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece"
 _LETTER = rf"(?:[^\W_]|[{_MARKS}])"
+# Vowels of Hebrew and Arabic above and below the letters, and the stroke that makes words longer:
+# some write them, most do not.
+_POINTS = re.compile(
+    "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
+    "\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc]"
+)
 _WORD = re.compile(rf"{_LETTER}+(?:[.'’](?={_LETTER}){_LETTER}+)*")
 _COMPOUND_PART = re.compile(r"\d+(?:\.\d+)*|[^\W\d_]+")
 # Scripts written without spaces: Thai, Lao, Hiragana, Katakana, Han.
@@ -109,7 +115,8 @@ def _lowered(text: str) -> str:
     """Lower case with its accents, in one way of writing them."""
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    lowered = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return _POINTS.sub("", lowered)
 
 
 def _grams(word: str) -> Iterator[str]:

@@ -58,7 +58,7 @@ def is_doubtful(parts: Sequence[Part], raw: RawPage) -> bool:
     """Several rows of running text have a gap in them, at ever other places: things side by side
     were read as one. (With the gap at one place it is a list in two columns, read well by rows.)
     """
-    if raw.direction != (1.0, 0.0) or len(raw.lines) > _MAX_LINES:
+    if raw.direction != (1.0, 0.0) or raw.mirrored or len(raw.lines) > _MAX_LINES:
         return False
     rows = [row for part in parts if isinstance(part, Paragraph) for row in part.rows]
     parted = [row for row in rows if len(row.cells) > 1 and len(row.cells[0].text) > 4]

@@ -5,12 +5,22 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from rag.readers.bidi import RawWord, runs_from_right
 from rag.types import Box, Unread
 
-# x0, y0, x1, y1, text; in the reading frame, where lines run from left to right.
-RawWord = tuple[float, float, float, float, str]
+# RawWord: x0, y0, x1, y1, text; in the reading frame, where lines run from left to right.
+__all__ = [
+    "Line",
+    "RawPage",
+    "RawWord",
+    "Text",
+    "nearest_direction",
+    "set_texts",
+    "turned",
+    "turned_box",
+]
 
 
 @dataclass(slots=True)
@@ -23,6 +33,7 @@ class Line:
     spoiled: bool = False  # some of it could not be read
     guessed: bool = False  # its size is: OCR sees boxes, not fonts
     filled: bool = False  # it stands in a field of a form
+    mirrored: bool = False  # the frame is: what runs from the right runs from the left in it
     x0: float = field(init=False)
     y0: float = field(init=False)
     x1: float = field(init=False)
@@ -56,9 +67,12 @@ class RawPage:
     asides: list[Line] = field(default_factory=list)  # that run another way: stamps, axis labels
     unread: Unread = ""  # what is written there beside the lines
     skew: float = 0.0  # degrees clockwise by which the page was straightened before it was read
+    mirrored: bool = False  # its left side is right in the frame: Hebrew, Arabic
 
     def to_page(self, box: Box) -> Box:
         """A box of the reading frame in the coordinates of the page."""
+        if self.mirrored:
+            box = (self.width - box[2], box[1], self.width - box[0], box[3])
         if self.direction != (1.0, 0.0):
             dx, dy = self.direction
             box = turned_box(box, dx, -dy)
@@ -109,9 +123,19 @@ def set_texts(page: RawPage, texts: Sequence[Text]) -> None:
         page.direction = letters.most_common(1)[0][0]
     page.lines = [line for direction, line in lines if direction == page.direction]
     page.asides = [line for direction, line in lines if direction != page.direction]
+    if page.direction == (1.0, 0.0) and runs_from_right(" ".join(x.text for x in page.lines)):
+        page.mirrored = True
+        page.lines = [_mirrored(line, page.width) for line in page.lines]
+        page.asides = [_mirrored(line, page.width) for line in page.asides]
     if page.direction != (1.0, 0.0):
         page.lines = [turned(line, *page.direction) for line in page.lines]
         page.asides = [turned(line, *page.direction) for line in page.asides]
+
+
+def _mirrored(line: Line, width: float) -> Line:
+    """The line in the frame whose left side is the right side of the page."""
+    words = [(width - x1, y0, width - x0, y1, text) for x0, y0, x1, y1, text in line.words]
+    return replace(line, words=words, mirrored=True)
 
 
 def turned(line: Line, dx: float, dy: float) -> Line:

@@ -9,6 +9,7 @@ from rag.readers.lines import RawPage, RawWord
 from rag.readers.packed_words import PackedWords
 from rag.readers.paragraphs import Paragraph
 from rag.readers.reading_order import Cell, Row
+from rag.readers.scripts import is_dense
 from rag.readers.style_profile import Profile
 from rag.readers.tables import Table
 from rag.types import UNREAD, Block, Box, Page, PageSource
@@ -104,12 +105,14 @@ class PageText:
             self._append(" |")
 
     def _add_rows(self, rows: Sequence[Sequence[RawWord]]) -> None:
-        """Running text: words part by a space, but for those hyphenated over two rows."""
-        glued = True
+        """Running text: words part by a space, but for those hyphenated over two rows and those of
+        scripts without spaces, letter below letter or over two rows."""
+        glued, upright = True, self._raw.direction == (0.0, 1.0)
         for i, row in enumerate(rows):
             following = rows[i + 1][0][4] if i + 1 < len(rows) else ""
             for j, word in enumerate(row):
-                if not (glued or (j == 0 and self._ends_dense() and _is_dense(word[4][0]))):
+                dense = (upright or j == 0) and self._ends_dense() and is_dense(word[4][0])
+                if not (glued or dense):
                     self._append(" ")
                 text, glued = word[4], False
                 if j == len(row) - 1:
@@ -130,17 +133,10 @@ class PageText:
         return text, True
 
     def _ends_dense(self) -> bool:
-        return bool(self._parts) and _is_dense(self._parts[-1][-1:])
+        return bool(self._parts) and is_dense(self._parts[-1][-1:])
 
     def _box(self, first: int) -> Box:
         return _union([box for _, _, box in self._words[first:]])
-
-
-def _is_dense(char: str) -> bool:
-    """Scripts written without spaces between words (Chinese, Japanese)."""
-    return (
-        "\u3000" <= char <= "\u30ff" or "\u3400" <= char <= "\u9fff" or "\uff00" <= char <= "\uffef"
-    )
 
 
 def _union(boxes: Sequence[Box]) -> Box:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from rag.readers.bidi import is_from_right, plain_letters, runs_from_right, words_from_right
 from rag.readers.fonts import Fonts
 from rag.readers.lines import Line, RawWord, Text, nearest_direction
 from rag.readers.symbol_fonts import with_signs
 from rag.readers.unplaced_text import text_without_width, words_of_line
+from rag.readers.vertical import in_columns
 from rag.types import Box
 
-_JUNK = re.compile("[\x00-\x08\x0b-\x1f\u200b-\u200d\u2060\ufeff\ufffd]")
+_JUNK = re.compile("[\x00-\x08\x0b-\x1f\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufffd]")
 _LEADERS = re.compile(r"(?:\.\s*){4,}|…+|_{3,}|·{3,}")
 _UNKNOWN = "\ufffd"
 _PALE = 0xE0  # of red, green and blue, each at least
@@ -19,20 +22,36 @@ _ADVANCE = 0.5  # of the font size: a letter's width, on average
 _OFF = 2.0  # a font size so many times off the one that the letters' widths tell is not meant
 
 
-def texts_of(page: Any, fonts: Fonts) -> list[Text]:
+def texts_of(page: Any, fonts: Fonts) -> Sequence[Text]:
     """All text of the page, in the order of its content, hidden or not."""
     textpage = _textpage(page, fonts)
     words = _words_by_line(textpage.extractWORDS())
     blocks = [block for block in textpage.extractDICT()["blocks"] if block["type"] == 0]
+    from_right = _lines_from_right(textpage)
     texts = [
         text
         for block in blocks
         for line_no, line in enumerate(block["lines"])
+        for place in [(block["number"], line_no)]
         for text in _texts(
-            line, words_of_line(line, words.pop((block["number"], line_no), [])), fonts
+            line, from_right.get(place) or words_of_line(line, words.get(place, [])), fonts
         )
     ]
-    return [*texts, *text_without_width(textpage, blocks)]
+    return in_columns([*texts, *text_without_width(textpage, blocks)])
+
+
+def _lines_from_right(textpage: Any) -> dict[tuple[int, int], list[RawWord]]:
+    """Of Hebrew, Arabic and the like, by block and line. MuPDF's order of such lines is that of
+    their pieces in the file."""
+    if not is_from_right(textpage.extractText()):
+        return {}
+    return {
+        (block["number"], line_no): words_from_right(line)
+        for block in textpage.extractRAWDICT()["blocks"]
+        for line_no, line in enumerate(block.get("lines", ()))
+        if tuple(line["dir"]) == (1.0, 0.0)
+        and runs_from_right("".join(c["c"] for span in line["spans"] for c in span["chars"]))
+    }
 
 
 def _textpage(page: Any, fonts: Fonts) -> Any:
@@ -135,7 +154,7 @@ def _text(
 
 
 def _cleaned(word: RawWord) -> RawWord:
-    text = _LEADERS.sub("", _JUNK.sub("", word[4])).strip()
+    text = plain_letters(_LEADERS.sub("", _JUNK.sub("", word[4])).strip())
     return (*word[:4], text)
 
 

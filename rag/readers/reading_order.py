@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from rag.readers.bidi import in_order, is_from_right
 from rag.readers.lines import Line, RawWord
 
 # Without a digit it may be "–" or "n/a", but no box to tick ("[x]", "[ ]": form_text.py).
@@ -26,7 +27,7 @@ class Cell:
 
     @property
     def x0(self) -> float:
-        return self.words[0][0]
+        return min(word[0] for word in self.words)
 
     @property
     def x1(self) -> float:
@@ -51,6 +52,9 @@ class Row:
     def __post_init__(self) -> None:
         words = sorted((word for line in self.lines for word in line.words), key=lambda w: w[0])
         self.cells = _cells(words, self.size)
+        if any(map(is_from_right, (word[4] for word in words))) or self.lines[0].mirrored:
+            for cell in self.cells:
+                cell.words = in_order(cell.words, from_right=self.lines[0].mirrored)
 
     @property
     def words(self) -> list[RawWord]:

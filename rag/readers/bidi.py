@@ -1,0 +1,162 @@
+"""Text that runs from right to left: the order of its letters and words.
+
+A page of Hebrew or Arabic is read in a mirrored frame (`RawPage.mirrored`), where its lines run
+from left to right like all others. Letters are taken as they stand on the page, from the right, and
+what runs from the left among them is turned back: what Unicode's bidirectional algorithm (UAX #9)
+does for numbers and Latin words, from what is shown to what was written.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+# x0, y0, x1, y1, text; in points.
+RawWord = tuple[float, float, float, float, str]
+# Hebrew, Arabic and their kin, with the shapes of letters that some programs write in their place.
+_FROM_RIGHT: Final = re.compile(
+    "[\u0590-\u065f\u066a-\u06ef\u06fa-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]"
+)
+_SHAPES: Final = re.compile("[\ufb1d-\ufdff\ufe70-\ufefc]+")
+_BRACKETS: Final = str.maketrans("()[]{}<>«»", ")(][}{><»«")
+_LAM, _ALEFS = "ل", "اأإآٱ"  # which make a ligature in every font
+_NO_WIDTH: Final = 0.05  # points
+_OPENING: Final = "([{<«"
+_GAP: Final = 0.2  # of a line's height: a wider gap parts two words
+# What runs from the left, in classes: r (from the right), l (Latin), d (digit), e (a sign that
+# stands at a number), s (a separator in one), n (other marks) and a blank.
+_LATIN_RUN: Final = re.compile(r"[lde](?:[ldesn ]*[lde])?")
+_NUMBER: Final = re.compile(r"[de](?:[dse]*[de])?")
+
+_Glyph = tuple[str, float, float, float, float]  # a character and its box
+
+
+def is_from_right(text: str) -> bool:
+    """Whether there is a letter of a script that runs from right to left."""
+    return _FROM_RIGHT.search(text) is not None
+
+
+def runs_from_right(text: str) -> bool:
+    """Whether most of its letters do."""
+    right = len(_FROM_RIGHT.findall(text))
+    return 2 * right > sum(map(str.isalpha, text))
+
+
+def plain_letters(text: str) -> str:
+    """Letters in place of their shapes at the end or the middle of a word."""
+    return _SHAPES.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
+
+
+def words_from_right(line: dict[str, Any]) -> list[RawWord]:
+    """The words of one of PyMuPDF's raw lines that runs from right to left, in reading order."""
+    glyphs = [(char["c"], *char["bbox"]) for span in line["spans"] for char in span["chars"]]
+    return [_word(glyphs) for glyphs in _parted(_turned(_spaced(_ordered(glyphs))))]
+
+
+def in_order(words: Sequence[RawWord], *, from_right: bool) -> list[RawWord]:
+    """Words that stand in the order of the frame, as they are read: runs of the other direction are
+    turned, with the numbers among them."""
+    kinds = "".join(_kind(word[4]) for word in words)
+    pattern = r"[ld]*l[ld]*" if from_right else r"r(?:[rd]*r)?"
+    ordered, at = list(words), 0
+    for run in re.finditer(pattern, kinds):
+        at = run.start()
+        ordered[at : run.end()] = reversed(ordered[at : run.end()])
+    return ordered
+
+
+def _ordered(glyphs: Sequence[_Glyph]) -> list[_Glyph]:
+    """From the right. Of a ligature the first letter has the width; the others have none and stand
+    at one of its edges, on the right of it or on the left. Marks follow their letter."""
+    wide = sorted((g for g in glyphs if g[3] - g[1] > _NO_WIDTH), key=lambda g: -g[3])
+    behind: dict[int, list[_Glyph]] = {}
+    for glyph in glyphs:
+        if glyph[3] - glyph[1] <= _NO_WIDTH:
+            place = sum(other[1] >= glyph[1] - _NO_WIDTH for other in wide)
+            before, after = (
+                "".join(g[0] for g in wide[max(i, 0) : i + 1]) for i in (place - 1, place)
+            )
+            joins = glyph[0] in _ALEFS and before != _LAM and after == _LAM
+            behind.setdefault(place + joins, []).append(glyph)
+    ordered = list(behind.get(0, ()))
+    for place, glyph in enumerate(wide, 1):
+        ordered += [glyph, *behind.get(place, ())]
+    return ordered
+
+
+def _kind(word: str) -> str:
+    """Of a word: r (from the right), l (from the left), or d (a number, a mark)."""
+    for char in word:
+        if _FROM_RIGHT.match(char):
+            return "r"
+        if char.isalpha():
+            return "l"
+    return "d"
+
+
+def _class(char: str) -> str:
+    if _FROM_RIGHT.match(char):
+        return "r"
+    if char.isdigit():
+        return "d"
+    if char.isalpha():
+        return "l"
+    if char in "%$€£¥₪°#":
+        return "e"
+    return " " if char.isspace() else "s" if char in ".,:/" else "n"
+
+
+def _spaced(glyphs: Sequence[_Glyph]) -> list[_Glyph]:
+    """From the right, with a blank where there is a gap."""
+    spaced: list[_Glyph] = []
+    left = math.inf
+    for glyph in glyphs:
+        _, x0, y0, x1, y1 = glyph
+        if left - x1 > _GAP * (y1 - y0):
+            spaced.append((" ", x1, y0, left, y1))
+            left = math.inf
+        spaced.append(glyph)
+        left = min(left, x0)
+    return spaced
+
+
+def _turned(glyphs: list[_Glyph]) -> list[_Glyph]:
+    """With numbers and Latin words turned, and brackets as they were written."""
+    classes = "".join(_class(glyph[0]) for glyph in glyphs)
+    for run in _LATIN_RUN.finditer(classes):
+        spans = [run.span()]
+        if "l" not in run[0]:
+            spans = [found.span() for found in _NUMBER.finditer(classes, *run.span())]
+        for start, end in spans:
+            glyphs[start:end] = reversed(glyphs[start:end])
+    brackets = [(at, glyph[0]) for at, glyph in enumerate(glyphs) if glyph[0] in "()[]{}<>«»"]
+    # Some programs write the bracket that is drawn, which is the other one here.
+    if len(brackets) > 1 and brackets[0][1] not in _OPENING and brackets[-1][1] in _OPENING:
+        for at, _ in brackets:
+            glyphs[at] = (glyphs[at][0].translate(_BRACKETS), *glyphs[at][1:])
+    return glyphs
+
+
+def _parted(glyphs: Sequence[_Glyph]) -> Iterator[list[_Glyph]]:
+    word: list[_Glyph] = []
+    for glyph in glyphs:
+        if not glyph[0].isspace():
+            word.append(glyph)
+        elif word:
+            yield word
+            word = []
+    if word:
+        yield word
+
+
+def _word(glyphs: Sequence[_Glyph]) -> RawWord:
+    return (
+        min(glyph[1] for glyph in glyphs),
+        min(glyph[2] for glyph in glyphs),
+        max(glyph[3] for glyph in glyphs),
+        max(glyph[4] for glyph in glyphs),
+        "".join(glyph[0] for glyph in glyphs),
+    )
