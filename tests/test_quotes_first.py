@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from asking import events_of, pipeline_over
 
@@ -119,6 +121,18 @@ async def test_the_conversation_keeps_the_models_words_only_where_they_are_shown
     [turn] = conversation.turns
     assert (turn.answer == said) is kept
     assert kept or turn.answer.startswith("The yearly rent is 12,000 crowns.\n")
+
+
+def test_words_about_another_document_are_no_answer() -> None:
+    """A weak model leaves the question: what it says of another document may be true."""
+    hits, pages = setting("A berth costs 5 crowns.", "The chief executive is paid well.")
+    document = replace(hits[1].document, id="e")
+    apart = [hits[0], replace(hits[1], document=document)]
+    places = {("d", 1): pages["d", 1], ("e", 2): pages["d", 2]}
+    quotes = ground("A berth costs 5 crowns.", apart, places)
+    words = ground("The chief executive is paid well.", apart, places, cited=quotes.citations)
+    assert words.claims[0].sources
+    assert quotes_first(quotes, words) == quotes
 
 
 def test_claims_point_to_their_words() -> None:

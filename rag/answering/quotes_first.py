@@ -49,14 +49,23 @@ def verified(words: Grounded) -> bool:
 
 
 def quotes_first(quotes: Grounded, words: Grounded) -> Grounded:
-    """The quotes, then the model's words if all of them are verified and say more. The numbers of
-    the words' citations go on behind the quotes' (`ground(cited=)`)."""
+    """The quotes, then the model's words if all of them are verified, say more and rest on a
+    document that is quoted: what a weak model says of another one is no answer, however true. The
+    numbers of the words' citations go on behind the quotes' (`ground(cited=)`)."""
     if not verified(words) or _plain(words.text) in _plain(quotes.text):
+        return quotes
+    if not _documents(quotes) & _documents(words):
         return quotes
     shift = len(quotes.text) + len(_BETWEEN)
     moved = (replace(one, start=one.start + shift, end=one.end + shift) for one in words.claims)
     text = f"{quotes.text}{_BETWEEN}{words.text}"
     return Grounded(text, (*quotes.claims, *moved), words.citations, False)
+
+
+def _documents(grounded: Grounded) -> set[str]:
+    """What its claims rest on."""
+    numbers = {number for claim in grounded.claims for number in claim.sources}
+    return {one.document.id for one in grounded.citations if one.number in numbers}
 
 
 def unmarked(quotes: Grounded) -> str:
