@@ -120,7 +120,7 @@ async def test_the_conversation_keeps_the_models_words_only_where_they_are_shown
         await events_of(pipeline, QUESTION, conversation=conversation, options=options)
     [turn] = conversation.turns
     assert (turn.answer == said) is kept
-    assert kept or turn.answer.startswith("The yearly rent is 12,000 crowns.\n")
+    assert kept or turn.answer.startswith("The yearly rent is 12,000 crowns.")
 
 
 def test_words_about_another_document_are_no_answer() -> None:
