@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from rag.config import Service, Settings
 from rag.errors import ConfigError, SessionNotFound
@@ -109,16 +110,22 @@ async def test_a_question_edited_is_a_branch_and_nothing_is_lost(sessions: Sessi
             await call
 
 
-async def test_a_database_of_before_there_were_branches(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "sessions.db") as old:
-        old.executescript(_OLD)
-    sessions = await Sessions.open(tmp_path)
+async def test_a_database_of_before_there_were_branches(tmp_path: Path, url: str) -> None:
+    engine = sa.create_engine(url or f"sqlite:///{tmp_path / 'sessions.db'}")
+    ids = "INTEGER" if engine.dialect.name == "sqlite" else "SERIAL"
+    with engine.begin() as old:
+        for statement in _OLD.replace("IDS", ids).strip().removesuffix(";").split(";\n"):
+            old.execute(sa.text(statement))
+        if engine.dialect.name != "sqlite":
+            old.execute(sa.text("SELECT setval('turns_id_seq', 3)"))
+    engine.dispose()
+    sessions = await Sessions.open(tmp_path, url)
     assert [turn.text for turn in await sessions.turns("one")] == ["a1", "a2"]
     assert [turn.branches for turn in await sessions.turns("two")] == [(2,)]
     await sessions.begin("one", "q3")
     assert [turn.question for turn in await sessions.turns("one")] == ["q1", "q2", "q3"]
     await sessions.close()
-    again = await Sessions.open(tmp_path)
+    again = await Sessions.open(tmp_path, url)
     assert len(await again.turns("one")) == 3
     await again.close()
 
@@ -127,7 +134,7 @@ _OLD = """
 CREATE TABLE sessions (id VARCHAR(32) PRIMARY KEY, title VARCHAR(200) NOT NULL,
   collection VARCHAR(64) NOT NULL, created_at VARCHAR(40) NOT NULL,
   updated_at VARCHAR(40) NOT NULL);
-CREATE TABLE turns (id INTEGER PRIMARY KEY, session_id VARCHAR(32) NOT NULL
+CREATE TABLE turns (id IDS PRIMARY KEY, session_id VARCHAR(32) NOT NULL
   REFERENCES sessions (id), question TEXT NOT NULL, text TEXT NOT NULL,
   state VARCHAR(16) NOT NULL, details JSON NOT NULL, created_at VARCHAR(40) NOT NULL);
 INSERT INTO sessions VALUES ('one', 't', 'default', '2026', '2026');
