@@ -16,8 +16,8 @@ from rag.sessions.store import Sessions
 from rag.sessions.tables import Base, connect
 from service.serving import serve
 
-POSTGRES = os.environ.get("RAG_TEST_POSTGRES_URL")  # of a database that may be emptied
-needs_postgres = pytest.mark.skipif(POSTGRES is None, reason="needs RAG_TEST_POSTGRES_URL")
+POSTGRES = os.environ.get("TEST_POSTGRES_URL")  # of a database that may be emptied
+needs_postgres = pytest.mark.skipif(POSTGRES is None, reason="needs TEST_POSTGRES_URL")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=needs_postgres)])

@@ -25,7 +25,7 @@ GROUP: Any = typer.main.get_command(create_cli())
 # "rag cookie" is what the service signs, no command.
 COMMAND = re.compile(r"\brag (?!cookie )((?:--?[\w-]+ )*)([a-z]+)\b((?: [^`\n·;|]*)?)")
 # Read elsewhere: where rag.toml is; a database that tests may empty.
-NOT_SETTINGS = {"RAG_CONFIG", "RAG_TEST_POSTGRES_URL"}
+NOT_SETTINGS = {"RAG_CONFIG"}
 
 
 # ── links ─────────────────────────────────────────────────────────────────────────────────────
