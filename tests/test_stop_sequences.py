@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rag.answering.generation import stopped_at
@@ -30,6 +30,8 @@ async def _told(pieces: Sequence[Piece], stops: Sequence[str]) -> tuple[list[Pie
     return [piece async for piece in stopped_at(stream(), stops)], closed
 
 
+@example(text="baa", cuts=[2], stops=["a", "baa"], finishes=False)
+@example(text="baa", cuts=[], stops=["a", "baa"], finishes=False)
 @given(
     text=st.text("abc", max_size=20),
     cuts=st.lists(st.integers(0, 20), max_size=6),
@@ -44,8 +46,9 @@ async def test_any_text_cut_anywhere(
     if finishes:
         parts.append(Piece("", FINISH))
     told, closed = await _told(parts, stops)
-    ends = [at for stop in stops if (at := text.find(stop)) >= 0]
-    assert "".join(piece.text for piece in told) == text[: min(ends, default=len(text))]
+    found = [(at + len(stop), at) for stop in stops if (at := text.find(stop)) >= 0]
+    _, end = min(found, default=(0, len(text)))  # the stop that is complete first
+    assert "".join(piece.text for piece in told) == text[:end]
     assert closed
 
 

@@ -35,15 +35,16 @@ def pieces_of(
 
 
 async def stopped_at(pieces: AsyncGenerator[Piece], stops: Sequence[str]) -> AsyncGenerator[Piece]:
-    """The pieces before the first of `stops`, which may be spread over several pieces: what may be
-    the beginning of one waits until it is known. The engine is closed there."""
+    """The pieces before the one of `stops` that is complete first (of two that end together, the
+    longer one), however the text is cut into pieces: what may be the beginning of one waits until
+    it is known. The engine is closed there."""
     held = ""
     async with aclosing(pieces):
         async for piece in pieces:
             text = piece.text if piece.restart else held + piece.text
-            ends = [at for stop in stops if (at := text.find(stop)) >= 0]
-            if ends:
-                yield replace(piece, text=text[: min(ends)])
+            found = [(at + len(stop), at) for stop in stops if (at := text.find(stop)) >= 0]
+            if found:
+                yield replace(piece, text=text[: min(found)[1]])
                 return
             held = "" if piece.finish else _beginning(text, stops)
             shown = text[: len(text) - len(held)]
