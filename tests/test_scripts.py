@@ -19,7 +19,18 @@ from rag.terms import indexed_terms, query_terms
 
 DEJAVU = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 HEBREW = ["חוזה", "שכירות", "מע״מ", "הסכום,", "היום.", "(כולל)", "בית-ספר", "ה-10"]
-LATIN = ["4,500", "iPhone 15 Pro", "Apple", "2031", "50%", "3.14", "12:30", "ABC-12"]
+LATIN = [
+    "4,500",
+    "iPhone 15 Pro",
+    "Apple",
+    "2031",
+    "50%",
+    "3.14",
+    "12:30",
+    "ABC-12",
+    "03-1234567",
+    "10-20",
+]
 LEASE = """<div dir="rtl"><p>דמי השכירות הם 4,500 שקלים לחודש (כולל מים).</p>
 <p>תקופת ההודעה היא שלושים יום, והערבות תוחזר ביום 28 לחודש.</p></div>"""
 SHAPED = ["ﻋﻘﺪ ﺇﻳﺠﺎﺭ ﺑﻴﻦ ﺍﻟﻄﺮﻓﻴﻦ", "ﺍﻹﻳﺠﺎﺭ ﺍﻟﺸﻬﺮﻱ ﻫﻮ 750 ﺩﻳﻨﺎﺭ"]
@@ -76,6 +87,17 @@ def test_a_ligature_s_letters_keep_their_order(edge: str) -> None:
     chars.insert(1 if edge == "right" else 2, {"c": "إ", "bbox": (at, 0.0, at, 10.0)})
     (word,) = words_from_right({"spans": [{"chars": chars}]})
     assert word[4] == "الإي"
+
+
+def test_among_arabic_letters_a_hyphen_parts_two_numbers() -> None:
+    """Shown as "1234567-050", by UAX #9; among Hebrew ones it is shown as it is written."""
+    glyphs = [*"رقم", " ", *"050"[::-1], "-", *"1234567"[::-1]]
+    chars = [
+        {"c": char, "bbox": (500 - 6 * at, 100.0, 506 - 6 * at, 110.0)}
+        for at, char in enumerate(glyphs)
+    ]
+    words = words_from_right({"spans": [{"chars": chars[::-1]}]})
+    assert [word[4] for word in words] == ["رقم", "050-1234567"]
 
 
 def test_brackets_that_were_drawn_are_written() -> None:

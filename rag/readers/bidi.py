@@ -20,6 +20,7 @@ RawWord = tuple[float, float, float, float, str]
 _FROM_RIGHT: Final = re.compile(
     "[\u0590-\u065f\u066a-\u06ef\u06fa-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]"
 )
+_ARABIC: Final = re.compile("[\u0600-\u065f\u066a-\u06ef\u06fa-\u08ff\ufb50-\ufdff\ufe70-\ufefc]")
 _SHAPES: Final = re.compile("[\ufb1d-\ufdff\ufe70-\ufefc]+")
 _BRACKETS: Final = str.maketrans("()[]{}<>«»", ")(][}{><»«")
 _LAM, _ALEFS = "ل", "اأإآٱ"  # which make a ligature in every font
@@ -106,7 +107,7 @@ def _class(char: str) -> str:
         return "l"
     if char in "%$€£¥₪°#":
         return "e"
-    return " " if char.isspace() else "s" if char in ".,:/" else "n"
+    return " " if char.isspace() else "s" if char in ".,:/" else "h" if char in "+-" else "n"
 
 
 def _spaced(glyphs: Sequence[_Glyph]) -> list[_Glyph]:
@@ -126,6 +127,8 @@ def _spaced(glyphs: Sequence[_Glyph]) -> list[_Glyph]:
 def _turned(glyphs: list[_Glyph]) -> list[_Glyph]:
     """With numbers and Latin words turned, and brackets as they were written."""
     classes = "".join(_class(glyph[0]) for glyph in glyphs)
+    # "03-1234567" is one number among Hebrew letters, and two among Arabic ones (UAX #9: W2, W4).
+    classes = classes.replace("h", "n" if any(map(_ARABIC.match, (g[0] for g in glyphs))) else "s")
     for run in _LATIN_RUN.finditer(classes):
         spans = [run.span()]
         if "l" not in run[0]:
