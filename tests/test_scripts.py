@@ -89,6 +89,17 @@ def test_a_ligature_s_letters_keep_their_order(edge: str) -> None:
     assert word[4] == "الإي"
 
 
+def test_letters_with_points_have_the_place_of_their_blank() -> None:
+    """As browsers print them: letters and points without width, the blank at their right theirs."""
+    chars = [
+        ("\u05bc", 571.0, 571.0), ("\u05b0", 571.0, 571.0), ("ב", 571.0, 571.0),
+        (" ", 563.7, 571.0), ("\u05b5", 563.7, 563.7), ("ר", 563.7, 563.7), ("א", 556.5, 563.7),
+        (" ", 552.0, 556.5), ("ש", 544.0, 552.0), ("ם", 536.0, 544.0),
+    ]  # fmt: skip
+    line = {"spans": [{"chars": [{"c": c, "bbox": (a, 0.0, b, 12.0)} for c, a, b in chars]}]}
+    assert [word[4] for word in words_from_right(line)] == ["ב\u05bc\u05b0ר\u05b5א", "שם"]
+
+
 def test_among_arabic_letters_a_hyphen_parts_two_numbers() -> None:
     """Shown as "1234567-050", by UAX #9; among Hebrew ones it is shown as it is written."""
     glyphs = [*"رقم", " ", *"050"[::-1], "-", *"1234567"[::-1]]

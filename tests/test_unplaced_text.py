@@ -67,6 +67,17 @@ def test_characters_that_no_xml_may_have_cost_nothing(tmp_path: Path) -> None:
     assert "Plain words" in text
 
 
+def test_letters_that_share_a_glyph_come_once(tmp_path: Path) -> None:
+    """Letters of no width that PyMuPDF's lines have, beside a title that they have not."""
+    content = drawn("Older adults", 700) + (
+        "/Span <</ActualText (fi)>> BDC BT /helv 9 Tf 72 600 Td (o) Tj ET EMC\n"
+    )
+    words = read(made(tmp_path, content)).split()
+    assert sorted(words) == sorted(
+        [*"Older adults fi Plain words stand below the title of this report.".split()]
+    )
+
+
 def test_a_page_without_such_text_is_as_before(tmp_path: Path) -> None:
     assert read(made(tmp_path, "")).split() == (
         "Plain words stand below the title of this report.".split()

@@ -28,7 +28,7 @@ _NO_WIDTH: Final = 0.05  # points
 _OPENING: Final = "([{<«"
 _GAP: Final = 0.2  # of a line's height: a wider gap parts two words
 # What runs from the left, in classes: r (from the right), l (Latin), d (digit), e (a sign that
-# stands at a number), s (a separator in one), n (other marks) and a blank.
+# stands at a number), s (a separator in one), h (one in some scripts), n (other marks) and a blank.
 _LATIN_RUN: Final = re.compile(r"[lde](?:[ldesn ]*[lde])?")
 _NUMBER: Final = re.compile(r"[de](?:[dse]*[de])?")
 
@@ -62,30 +62,43 @@ def in_order(words: Sequence[RawWord], *, from_right: bool) -> list[RawWord]:
     turned, with the numbers among them."""
     kinds = "".join(_kind(word[4]) for word in words)
     pattern = r"[ld]*l[ld]*" if from_right else r"r(?:[rd]*r)?"
-    ordered, at = list(words), 0
+    ordered = list(words)
     for run in re.finditer(pattern, kinds):
-        at = run.start()
-        ordered[at : run.end()] = reversed(ordered[at : run.end()])
+        start, end = run.span()
+        ordered[start:end] = reversed(words[start:end])
     return ordered
 
 
 def _ordered(glyphs: Sequence[_Glyph]) -> list[_Glyph]:
     """From the right. Of a ligature the first letter has the width; the others have none and stand
-    at one of its edges, on the right of it or on the left. Marks follow their letter."""
+    at one of its edges, on the right of it or on the left. Marks follow their letter. A letter that
+    is drawn with its points may have no width either: a blank stands in its place, at its left."""
     wide = sorted((g for g in glyphs if g[3] - g[1] > _NO_WIDTH), key=lambda g: -g[3])
     behind: dict[int, list[_Glyph]] = {}
+    drawn: set[int] = set()  # blanks that are a letter's
     for glyph in glyphs:
         if glyph[3] - glyph[1] <= _NO_WIDTH:
             place = sum(other[1] >= glyph[1] - _NO_WIDTH for other in wide)
-            before, after = (
-                "".join(g[0] for g in wide[max(i, 0) : i + 1]) for i in (place - 1, place)
-            )
-            joins = glyph[0] in _ALEFS and before != _LAM and after == _LAM
+            before, after = wide[max(place - 1, 0) : place], wide[place : place + 1]
+            joins = glyph[0] in _ALEFS and not _is(before, _LAM) and _is(after, _LAM)
+            filled = glyph[0].isalpha() and not joins and _is(before, " ")
+            if filled and abs(before[0][1] - glyph[1]) < _NO_WIDTH:
+                drawn.add(place - 1)
+                glyph = (glyph[0], *before[0][1:])
             behind.setdefault(place + joins, []).append(glyph)
-    ordered = list(behind.get(0, ()))
-    for place, glyph in enumerate(wide, 1):
-        ordered += [glyph, *behind.get(place, ())]
+    ordered = _letters_first(behind.get(0, ()))
+    for place, glyph in enumerate(wide):
+        ordered += [] if place in drawn else [glyph]
+        ordered += _letters_first(behind.get(place + 1, ()))
     return ordered
+
+
+def _is(glyphs: Sequence[_Glyph], letter: str) -> bool:
+    return bool(glyphs) and glyphs[0][0] == letter
+
+
+def _letters_first(glyphs: Sequence[_Glyph]) -> list[_Glyph]:
+    return sorted(glyphs, key=lambda glyph: unicodedata.combining(glyph[0]) > 0)
 
 
 def _kind(word: str) -> str:

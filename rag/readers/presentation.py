@@ -9,13 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rag.config import Extraction
-from rag.readers.base import Content, ExtraTime, Format
-from rag.readers.office_file import NOT_READ, check_size, is_zip
+from rag.readers.office_format import office_format
 from rag.readers.office_pictures import warning_of
-from rag.readers.pdf import open_document, read_pdf
 from rag.readers.sheets import Part, Sheets, TableCell
-from rag.readers.sheets_content import content_of
 from rag.readers.word_numbering import counted
 from rag.readers.word_table import GridCell, table_parts
 
@@ -26,36 +22,6 @@ _ROW = 0.04  # of the slide's height: shapes that begin so near each other stand
 _AUTO = {"alphaLc": "lowerLetter", "alphaUc": "upperLetter", "romanLc": "lowerRoman",
          "romanUc": "upperRoman"}  # fmt: skip
 _MAX_DEPTH = 50  # groups in groups
-
-
-def read_pptx(path: Path, limits: Extraction, *, password: str | None, extra: ExtraTime) -> Content:
-    """As Read. What python-pptx cannot open is left to PyMuPDF, which asks for less."""
-    check_size(path, limits)
-    try:
-        presentation = _open(path)
-        sheets = _sheets(presentation)
-    except NOT_READ:
-        return read_pdf(path, limits, password=password, extra=extra)
-    return content_of(path, sheets, presentation.core_properties, limits)
-
-
-def lay_out_pptx(path: Path) -> Any:
-    """The slides that read_pptx numbers, to be drawn. Raises ExtractionError subclasses."""
-    check_size(path, Extraction())
-    try:
-        return _sheets(_open(path))
-    except NOT_READ:
-        return open_document(path, password=None, max_pages=2**31)
-
-
-PPTX = Format(
-    "presentation",
-    frozenset({".pptx", ".pptm"}),
-    is_zip,
-    read_pptx,
-    drawable=True,
-    lay_out=lay_out_pptx,
-)
 
 
 def _open(path: Path) -> Any:
@@ -239,3 +205,6 @@ def _diagram(shape: Any) -> Iterator[Part]:
                     text = "".join(t.text or "" for t in paragraph.iter(f"{_A}t"))
                     if text.strip():
                         yield Part("list", f"• {text}")
+
+
+PPTX = office_format("presentation", frozenset({".pptx", ".pptm"}), _open, _sheets)

@@ -27,7 +27,8 @@ def texts_of(page: Any, fonts: Fonts) -> Sequence[Text]:
     textpage = _textpage(page, fonts)
     words = _words_by_line(textpage.extractWORDS())
     blocks = [block for block in textpage.extractDICT()["blocks"] if block["type"] == 0]
-    from_right = _lines_from_right(textpage)
+    plain = textpage.extractText()
+    from_right = _lines_from_right(textpage) if is_from_right(plain) else {}
     texts = [
         text
         for block in blocks
@@ -37,14 +38,12 @@ def texts_of(page: Any, fonts: Fonts) -> Sequence[Text]:
             line, from_right.get(place) or words_of_line(line, words.get(place, [])), fonts
         )
     ]
-    return in_columns([*texts, *text_without_width(textpage, blocks)])
+    return in_columns([*texts, *text_without_width(textpage, plain, blocks)])
 
 
 def _lines_from_right(textpage: Any) -> dict[tuple[int, int], list[RawWord]]:
     """Of Hebrew, Arabic and the like, by block and line. MuPDF's order of such lines is that of
     their pieces in the file."""
-    if not is_from_right(textpage.extractText()):
-        return {}
     return {
         (block["number"], line_no): words_from_right(line)
         for block in textpage.extractRAWDICT()["blocks"]

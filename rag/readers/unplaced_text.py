@@ -17,6 +17,7 @@ from rag.readers.lines import Line, RawWord, Text
 # Of the height of a line's box: about the size of its font, and the width of a letter.
 _SIZE = 0.75
 _ADVANCE = 0.4
+_Placed = tuple[str, int, int]  # a letter and its origin, in points
 _Run = tuple[str, float, float, float]  # text, x, top, bottom
 _WORD = re.compile(r"\S+")
 # MuPDF writes characters that XML 1.0 does not allow, and names them by number.
@@ -33,16 +34,33 @@ def words_of_line(line: dict[str, Any], words: list[RawWord]) -> list[RawWord]:
     return [word for span in spans for word in _split(span)]
 
 
-def text_without_width(textpage: Any, blocks: list[dict[str, Any]]) -> Iterator[Text]:
-    """What is in none of the blocks, in lines, with widths as the letters would have."""
+def text_without_width(textpage: Any, plain: str, blocks: list[dict[str, Any]]) -> Iterator[Text]:
+    """What of the page's `plain` text is in none of the blocks, in lines, with widths as letters
+    have."""
     spans = (span["text"] for b in blocks for line in b["lines"] for span in line["spans"])
-    if len(_letters("".join(spans))) >= len(_letters(textpage.extractText())):
+    if len(_letters("".join(spans))) >= len(_letters(plain)):
         return
     page = ElementTree.fromstring(_allowed(textpage.extractXML()))
-    for run in _lines(_runs(page)):
+    for run in _lines(_runs(page, _known(textpage))):
         _, x0, y0, y1 = run[0]
         words = list(_spread(" ".join(text for text, *_ in run), x0, y0, y1))
         yield Text(Line(words, round(_SIZE * (y1 - y0), 1), False), (1.0, 0.0))
+
+
+def _known(textpage: Any) -> set[_Placed]:
+    """The letters of PyMuPDF's lines. Those of no width are among them where they share a glyph
+    with one before: a ligature's, an accent."""
+    return {
+        _placed_letter(char["c"], *char["origin"])
+        for block in textpage.extractRAWDICT()["blocks"]
+        for line in block.get("lines", ())
+        for span in line["spans"]
+        for char in span["chars"]
+    }
+
+
+def _placed_letter(letter: str, x: float, y: float) -> _Placed:
+    return letter, round(x), round(y)
 
 
 def _allowed(xml: str) -> str:
@@ -54,15 +72,18 @@ def _allowed(xml: str) -> str:
     return _REFUSED.sub("", _NUMBERED.sub(named, xml))
 
 
-def _runs(page: ElementTree.Element) -> Iterator[_Run]:
-    """Characters of no width that follow each other in one of MuPDF's lines."""
+def _runs(page: ElementTree.Element, known: set[_Placed]) -> Iterator[_Run]:
+    """Characters of no width in one of MuPDF's lines, those left out that are known."""
     for line in page.iter("line"):
         run, x, y0, y1 = "", 0.0, 0.0, 0.0
         for char in line.iter("char"):
             quad = [float(number) for number in char.get("quad", "").split()]
+            letter, origin = char.get("c", ""), (float(char.get("x", 0)), float(char.get("y", 0)))
+            if _placed_letter(letter, *origin) in known:
+                continue
             if len(quad) == 8 and max(quad[::2]) == min(quad[::2]):
                 x, y0, y1 = quad[0], min(quad[1::2]), max(quad[1::2])
-                run += char.get("c", "")
+                run += letter
         if _letters(run):
             yield " ".join(run.split()), x, y0, y1
 

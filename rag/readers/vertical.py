@@ -15,7 +15,7 @@ from rag.readers.lines import Text
 from rag.readers.scripts import is_dense
 
 _DOWN: Final = (0.0, 1.0)
-_LETTERS: Final = 2  # of a line in a column: two digits may stand side by side
+_LETTERS: Final = 2  # of a line in a column: a letter, and a mark that it shares its place with
 _SHARE: Final = 0.5  # of a page's letters, for it to be set in columns
 
 

@@ -10,13 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rag.config import Extraction
-from rag.readers.base import Content, ExtraTime, Format
-from rag.readers.office_file import NOT_READ, check_size, is_zip
+from rag.readers.office_format import office_format
 from rag.readers.office_pictures import warning_of
-from rag.readers.pdf import open_document, read_pdf
 from rag.readers.sheets import A4, Part, Sheets
-from rag.readers.sheets_content import content_of
 from rag.readers.word_numbering import Numbering
 from rag.readers.word_styles import Styles
 from rag.readers.word_table import GridCell, table_parts
@@ -26,36 +22,6 @@ _MACRO_ENABLED = "application/vnd.ms-word.document.macroEnabled.main+xml"
 # What only holds other parts of the text.
 _WRAPPERS = {f"{W}{name}" for name in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "body")}
 _INCHES = 20  # twentieths of a point
-
-
-def read_docx(path: Path, limits: Extraction, *, password: str | None, extra: ExtraTime) -> Content:
-    """As Read. What python-docx cannot open is left to PyMuPDF, which asks for less."""
-    check_size(path, limits)
-    try:
-        document = _open(path)
-        sheets = _sheets(document)
-    except NOT_READ:
-        return read_pdf(path, limits, password=password, extra=extra)
-    return content_of(path, sheets, document.core_properties, limits)
-
-
-def lay_out_docx(path: Path) -> Any:
-    """The pages that read_docx numbers, to be drawn. Raises ExtractionError subclasses."""
-    check_size(path, Extraction())
-    try:
-        return _sheets(_open(path))
-    except NOT_READ:
-        return open_document(path, password=None, max_pages=2**31)
-
-
-DOCX = Format(
-    "Word document",
-    frozenset({".docx", ".docm"}),
-    is_zip,
-    read_docx,
-    drawable=True,
-    lay_out=lay_out_docx,
-)
 
 
 def _open(path: Path) -> Any:
@@ -272,3 +238,6 @@ def _number(element: Any, default: int) -> int:
         return max(0, min(int(element.get(f"{W}val", default)), 200))
     except (AttributeError, TypeError, ValueError):
         return default
+
+
+DOCX = office_format("Word document", frozenset({".docx", ".docm"}), _open, _sheets)
