@@ -22,6 +22,7 @@ BENCHMARKS = {
     "scale": ("scale", "search against corpus size"),
     "answers": ("answers", "how good answers are, what chats and whole documents cost"),
     "quotes": ("quotes", "answers in the passages' own sentences, without a model"),
+    "prompts": ("prompts", "what a model is given: passages or sentences"),
     "arithmetic": ("arithmetic", "questions that want arithmetic, computed without a model"),
     "refusal": ("refusal", "refusing before a word is written"),
     "support": ("support", "labelled claims: what is cited, what is caught"),

@@ -130,6 +130,11 @@ class Settings(BaseSettings):
         description="the passages' own sentences. first: they begin the answer; only: they are it;"
         " off; auto: first where the model is not capable",
     )
+    prompt: Literal["auto", "passages", "sentences"] = Field(
+        "auto",
+        description="what a model is given: whole passages, or the sentences nearest to the "
+        "question; auto: sentences where the model is not capable",
+    )
     max_tokens: int = Field(512, ge=1, description="an answer's limit, in chat-model tokens")
     thinking: Literal["off", "low", "medium", "high"] = Field(
         "off", description="how much the model thinks first, if its template has the choice"

@@ -83,6 +83,29 @@ def test_a_heading_of_many_words_is_no_quote() -> None:
     assert texts == ["All were clean."]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Chapter 6: Fares and tickets",
+        "Annex B – Tickets",
+        "Kapitel 3: Fahrkarten",
+        "Article IV. Tickets and fares",
+        "Prices of tickets from 1 February 2032, in florins",
+        "Tickets sold in 2031 (in thousands)",
+    ],
+)
+def test_a_heading_with_a_number_is_no_quote(line: str) -> None:
+    passage = f"{line}\n\nA day costs 5.00."
+    texts = [s.text for s in chosen(match("What are the prices of tickets and fares?", passage))]
+    assert texts == ["A day costs 5.00."]
+
+
+@pytest.mark.parametrize("line", ["Total to pay: 3,754.25 crowns", "Payment due 5 May 2031"])
+def test_a_line_that_tells_a_value_is_a_quote(line: str) -> None:
+    texts = [s.text for s in chosen(match("What is the total, and when is payment due?", line))]
+    assert texts == [line]
+
+
 def test_a_row_has_its_head() -> None:
     table = "| Ticket | Adult |\n| --- | --- |\n| Day | 5.00 |\n| Month | 78.00 |"
     (row, *_) = chosen(match("What does a month cost?", table))

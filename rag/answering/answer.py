@@ -6,58 +6,29 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from rag.answering.answerability import Answerability, estimate_answerability
 from rag.answering.computed_answer import computed_answer
 from rag.answering.conversation import Conversation, Turn
 from rag.answering.final_answer import finished, nothing_supported, pages_of, refusal, refused
-from rag.answering.full_document import is_broad, is_list
-from rag.answering.generation import pieces_of, token_limit
-from rag.answering.map_reduce import PART_TOKENS, Pages, Reading, Texts, reduced
-from rag.answering.prompting import Budget, Prompt, build_prompt
-from rag.answering.quotes_first import quoted, quotes_first, unmarked, verified
+from rag.answering.full_document import is_broad
+from rag.answering.generation import pieces_of
+from rag.answering.prompt_choice import PromptChoice
+from rag.answering.prompting import Prompt
+from rag.answering.question_match import QuestionMatch
+from rag.answering.quotes_first import nearest, quoted, quotes_first, unmarked, verified
 from rag.answering.refusal_message import NOT_SAID
 from rag.answering.repetition import loop_start
-from rag.calibration import Calibration
-from rag.config import Settings
-from rag.embedders.base import Embedder
+from rag.answering.source import Source
 from rag.engines.base import Engine
-from rag.events import AnswerEvent, Delta, Done, MapProgress, Quoted, Retrieved, Thought
+from rag.events import AnswerEvent, Delta, Done, Quoted, Retrieved, Thought
 from rag.options import AskOptions, QuotesMode, quotes_mode
-from rag.runtime import Runtime
-from rag.types import Answer, Citation, Document, Finish, Hit
+from rag.types import Answer, Citation, Finish
 from rag.verification.ground import Grounded, ground
-from rag.verification.structured import ground_fields, instruction
+from rag.verification.structured import ground_fields
 
-# Prompts on a CPU host are read at some 700 tokens a second, and the starter model loses its way
-# among many passages: it answered the demo's questions right from three, one of them wrong from
-# eight.
-CPU_MESSAGE_TOKENS = 768
-# Parts of the prompt's budget that the newest message may take: at first, and in a follow-up, whose
-# earlier passages are still there. So that ten turns fit before the oldest must be condensed, which
-# costs the engine's cache.
-FIRST_SHARE, FOLLOW_UP_SHARE = 2, 12
 # An answer of which nothing is supported is taken back where it was unlikely to begin with.
 UNSUPPORTED = 0.5
-# A single document of so many pages is given whole if it fits the newest message.
-SHORT_PAGES = 10
-
-
-class Source(Pages, Protocol):
-    """Where the documents are that an answer rests on, and the models that make it: a Pipeline."""
-
-    settings: Settings
-    runtime: Runtime
-
-    async def embedder(self) -> Embedder:
-        """The one that made the index."""
-
-    async def calibration(self) -> Calibration | None:
-        """What its cosines are worth there; None where it was not measured."""
-
-    async def documents(self) -> list[Document]:
-        """All of the collection."""
 
 
 @dataclass(slots=True)
@@ -90,12 +61,15 @@ class Answering:
             yield Done(known)
             return
         mode = self._mode(retrieved, options)
-        if quotes := await self._quotes(retrieved, mode, options):
+        match = await self._match(retrieved, mode, options)
+        quotes = await quoted(match, retrieved, self.source) if match is not None else None
+        if quotes:
             yield Quoted(quotes.text, quotes.citations)
         async with self.runtime.lease(options.model) as engine:
             if mode == "auto":
                 await self.runtime.is_capable(engine, options.model)
-            async with aclosing(self._prepared(engine, retrieved, options)) as preparing:
+            told = PromptChoice(self.source, self.conversation, engine, retrieved, options, match)
+            async with aclosing(told.steps()) as preparing:
                 async for step in preparing:
                     if isinstance(step, Prompt):
                         draft = _Draft(step)
@@ -105,8 +79,8 @@ class Answering:
                 async for event in writing:
                     yield event
         grounded = await self._checked(retrieved, draft, answerability, options, quotes)
-        told = finished(retrieved, draft.prompt.hits, grounded, quotes)
-        yield Done(replace(told, finish=draft.finish, model=engine.model))
+        answer = finished(retrieved, draft.prompt.hits, grounded, quotes)
+        yield Done(replace(answer, finish=draft.finish, model=engine.model))
 
     async def _written(
         self, engine: Engine, draft: _Draft, options: AskOptions
@@ -169,7 +143,8 @@ class Answering:
             return refusal(retrieved, answerability)
         if options.schema is not None or self._mode(retrieved, options) != "only":
             return None
-        quotes = await quoted(retrieved, self.source)
+        match = await nearest(retrieved, self.source)
+        quotes = await quoted(match, retrieved, self.source)
         if quotes is None:
             self._remember(Turn(retrieved.question, retrieved.question, NOT_SAID))
             return refusal(retrieved, answerability)
@@ -182,15 +157,16 @@ class Answering:
         whole = options.whole or is_broad(retrieved.question)
         return "off" if options.schema is not None or (whole and mode != "only") else mode
 
-    async def _quotes(
+    async def _match(
         self, retrieved: Retrieved, mode: QuotesMode, options: AskOptions
-    ) -> Grounded | None:
-        """What the answer begins with, before the model is even loaded. Raises EmbeddingError."""
+    ) -> QuestionMatch | None:
+        """What the answer's quotes are taken from, before the model is even loaded; None where it
+        begins with none. Raises EmbeddingError."""
         if mode == "off" or not retrieved.hits:
             return None
         if mode == "auto" and self.runtime.expects_capable(options.model):
             return None
-        return await quoted(retrieved, self.source)
+        return await nearest(retrieved, self.source)
 
     def _is_unlikely(self, answerability: Answerability) -> bool:
         """With a threshold of 0 nothing is refused, before the answer or behind it."""
@@ -206,71 +182,6 @@ class Answering:
 
     def _remember(self, turn: Turn) -> None:
         self.conversation.turns.append(turn)
-
-    # ── the prompt ────────────────────────────────────────────────────────────────────────────
-
-    async def _prepared(
-        self, engine: Engine, retrieved: Retrieved, options: AskOptions
-    ) -> AsyncGenerator[MapProgress | Prompt]:
-        """The prompt, last; before it what reading whole documents has to tell."""
-        budget = self._budget(engine, options)
-        task, listed = retrieved.question, is_list(retrieved.question) and options.schema is None
-        if options.schema is not None:
-            task = instruction(task, options.schema)
-        texts = await self._texts(retrieved, options, budget)
-        if texts is None:
-            yield await self._prompt(task, retrieved.hits, budget)
-            return
-        if self._new(texts) <= (budget.prompt if options.whole else budget.message):
-            whole = Budget(budget.prompt, budget.prompt, budget.count_tokens)
-            prompt = await self._prompt(task, texts.hits, whole)
-            if len(prompt.hits) == len(texts.hits):
-                yield MapProgress(1, 1, texts.count, texts.count)
-                yield prompt
-                return
-        verifier = await self.runtime.verifier()
-        reading = Reading(engine, retrieved.question, texts, verifier)
-        async with aclosing(reading.read(min(budget.message, PART_TOKENS))) as progress:
-            async for step in progress:
-                yield step
-        yield reduced(task, reading.notes, texts, budget, listed=listed)
-
-    def _budget(self, engine: Engine, options: AskOptions) -> Budget:
-        from rag.compute.mlx_runtime import device
-
-        slow = self.settings.engine_url is None and device() == "cpu"
-        written = engine.thinking_tokens + token_limit(engine, options, self.settings)
-        room = engine.context_tokens - written
-        whole = min(self.settings.context_tokens or room, room)
-        follows = any(turn.passages for turn in self.conversation.turns)
-        fresh = whole // (FOLLOW_UP_SHARE if follows else FIRST_SHARE)
-        return Budget(whole, min(fresh, CPU_MESSAGE_TOKENS) if slow else fresh, engine.count_tokens)
-
-    async def _texts(
-        self, retrieved: Retrieved, options: AskOptions, budget: Budget
-    ) -> Texts | None:
-        """The documents to give whole, if that is what is wanted."""
-        documents = retrieved.documents
-        if options.whole and not documents:  # the scope is open: all of them
-            documents = tuple({d.id: d for d in await self.source.documents()}.values())
-        if options.whole is False or not documents:
-            return None
-        chosen = bool(options.whole) or is_broad(retrieved.question)
-        pages = sum(document.pages for document in documents)
-        if not chosen and (len(documents) > 1 or pages > SHORT_PAGES):
-            return None
-        texts = await Texts.load(documents, self.source, retrieved.pages, budget)
-        return texts if texts.hits and (chosen or self._new(texts) <= budget.message) else None
-
-    def _new(self, texts: Texts) -> int:
-        """Tokens that the conversation does not hold yet."""
-        return texts.tokens(self.conversation.shown)
-
-    async def _prompt(self, question: str, hits: tuple[Hit, ...], budget: Budget) -> Prompt:
-        turns = self.conversation.turns
-        return await asyncio.to_thread(build_prompt, question, turns, hits, budget)
-
-    # ── the answer ────────────────────────────────────────────────────────────────────────────
 
     async def _grounded(
         self,

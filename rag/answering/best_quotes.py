@@ -10,10 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from rag.answering.question_match import QuestionMatch, Sentence, match_question
-from rag.calibration import Calibration
-from rag.embedders.base import Embedder
-from rag.events import Retrieved
+from rag.answering.question_match import QuestionMatch, Sentence
 from rag.terms import query_terms
 from rag.types import Hit
 from rag.verification.evidence_units import table_head
@@ -28,20 +25,23 @@ _RANK: Final = 0.34
 # A sentence so far behind the best one is not shown: two are, on average (benchmarks/LOG.md).
 _BEHIND: Final = 0.45
 _HEADING_WORDS: Final = 14
-_CHAPTER: Final = re.compile(r"\d+(?:\.\d+)+\.?\s+|\d+\.\s+")
+# "2.3 ", "4. ", and "Chapter 6: ", "Annex B - ": what stands before a heading's words.
+_DIVISION: Final = (
+    "chapter|section|part|article|annex|appendix|schedule|exhibit|table|figure|"
+    "kapitel|abschnitt|teil|artikel|anhang|anlage|tabelle|abbildung|"
+    "chapitre|partie|annexe|tableau|capítulo|sección|parte|artículo|anexo|tabla|figura|"
+    "capitolo|sezione|articolo|allegato|tabella"
+)
+_CHAPTER: Final = re.compile(
+    r"\d+(?:\.\d+)+\.?\s+|\d+\.\s+|"
+    rf"(?:{_DIVISION})\s+(?:\d+(?:\.\d+)*|[ivxlc]+|[a-z])\s*(?:[:.–—-]\s*|\s)",
+    re.IGNORECASE,
+)
 # What a line without an end may tell: "Total to pay: 3,754.25 crowns". Headings have years too.
 _VALUE: Final = re.compile(r":\s+\S|(?<!\w)(?!(?:19|20|21)\d\d\b)\S*\d")
+# "Prices from 1 February 2032, in florins": the line above a table, whatever figures it has.
+_CAPTION: Final = re.compile(r"[,(]\s*(?:in|en)(?:\s[^\W\d]+){1,3}\)?$", re.IGNORECASE)
 _ENDED: Final = re.compile(r"[.!?:;。！？|][\"'”’»)\]]*$")
-
-
-async def best_quotes(
-    retrieved: Retrieved, embedder: Embedder, calibration: Calibration | None
-) -> list[Sentence]:
-    """The sentences, best first. Raises EmbeddingError."""
-    match = await match_question(
-        retrieved.question, retrieved.search_text, retrieved.hits, embedder, EMBEDDED, calibration
-    )
-    return chosen(match)
 
 
 def chosen(match: QuestionMatch, count: int = COUNT) -> list[Sentence]:
@@ -88,7 +88,11 @@ def _behind(hit: Hit, text: str) -> Iterator[str]:
 def _is_heading(text: str) -> bool:
     """Whether a line without an end, in few words, is no list item, no row and tells no value."""
     line = _CHAPTER.sub("", text.strip(), count=1)
-    if len(line.split()) > _HEADING_WORDS or _ENDED.search(line) or _VALUE.search(line):
+    if not line:
+        return True
+    if len(line.split()) > _HEADING_WORDS or _ENDED.search(line):
+        return False
+    if _VALUE.search(line) and not _CAPTION.search(line):
         return False
     return "|" not in line and line[:1].isalpha()
 

@@ -94,13 +94,19 @@ def _fitted(
 
 def _past(turns: Sequence[Turn], condensed: int, budget: Budget) -> list[Message]:
     """Condensed turns, as many of the newest as fit a quarter of the prompt, then the others."""
+    bare = bare_turns(turns[:condensed], budget)
+    return bare + [message for turn in turns[condensed:] for message in turn.messages()]
+
+
+def bare_turns(turns: Sequence[Turn], budget: Budget) -> list[Message]:
+    """Without their passages, as many of the newest as fit a quarter of the prompt."""
     bare: list[Message] = []
-    for turn in reversed(turns[:condensed]):
+    for turn in reversed(turns):
         longer = [*turn.bare(), *bare]
         if budget.count_tokens(longer) > budget.prompt // 4:
             break
         bare = longer
-    return bare + [message for turn in turns[condensed:] for message in turn.messages()]
+    return bare
 
 
 def _question(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
-from rag.answering.best_quotes import best_quotes, quotes_text
+from rag.answering.best_quotes import EMBEDDED, chosen, quotes_text
 from rag.answering.final_answer import pages_of
-from rag.answering.map_reduce import Pages
-from rag.calibration import Calibration
-from rag.embedders.base import Embedder
+from rag.answering.question_match import QuestionMatch, match_question
+from rag.answering.source import Source
 from rag.events import Retrieved
 from rag.verification.ground import Grounded, ground
 
@@ -19,21 +18,19 @@ _BETWEEN: Final = "\n\n"
 _MARKER: Final = re.compile(r" ?\[\d+\]")
 
 
-class Source(Pages, Protocol):
-    """Where the passages are, and the model that found them."""
-
-    async def embedder(self) -> Embedder:
-        """The one that made the index."""
-
-    async def calibration(self) -> Calibration | None:
-        """What its cosines are worth there; None where it was not measured."""
-
-
-async def quoted(retrieved: Retrieved, source: Source) -> Grounded | None:
-    """The one to three sentences that answer best, cited; None where there are none. No model is
-    asked. Raises EmbeddingError."""
+async def nearest(retrieved: Retrieved, source: Source) -> QuestionMatch:
+    """The question and the sentences near it: what quotes, and the prompt of a weak model, are made
+    of. Raises EmbeddingError."""
     embedder, calibration = await asyncio.gather(source.embedder(), source.calibration())
-    found = await best_quotes(retrieved, embedder, calibration)
+    return await match_question(
+        retrieved.question, retrieved.search_text, retrieved.hits, embedder, EMBEDDED, calibration
+    )
+
+
+async def quoted(match: QuestionMatch, retrieved: Retrieved, source: Source) -> Grounded | None:
+    """The one to three sentences that answer best, cited; None where there are none. No model is
+    asked."""
+    found = chosen(match)
     pages = await pages_of(retrieved.hits, source)
     # By their words: they are the passages' own.
     grounded = await asyncio.to_thread(
