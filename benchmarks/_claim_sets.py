@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from benchmarks._claim_sources import passages_of
 from benchmarks.verifier.claims import group_number
+from benchmarks.verifier.examples import SUPPORTED
+from benchmarks.verifier.texts import table_claims
 from rag.types import Coverage, Document, Hit, Page, StoredChunk
 from rag.verification.base import ClaimText
 from rag.verification.evidence_units import Evidence, gather
@@ -94,6 +97,16 @@ def pairs(path: Path) -> Iterator[Source]:
         yield Source(
             "pairs", cluster, str(row.get("question") or ""), tuple(texts), (claim,), language
         )
+
+
+def tables(path: Path) -> Iterator[Source]:
+    """What cells say, and the same of another row or column: by rule, from tables in the form of
+    TAT-QA."""
+    for name, text, claims in table_claims(path, random.Random(5)):
+        found = [
+            Labelled(claim, label == SUPPORTED, True, kind, "en") for claim, label, kind in claims
+        ]
+        yield Source("tables", name, "", tuple(_cut(text)), tuple(found))
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,8 @@
 
 `--responses`: lines of {source_id, source, responses} with spans of what is not supported (the
 form of RAGTruth); `--wice`: lines of {claim, evidence, label}; `--pairs`: lines of {id, lang, kind,
-claim, passages, question, supported}. Every option may name several files.
+claim, passages, question, supported}; `--tables`: TAT-QA's form, of whose cells claims are made by
+rule, true ones and with another row's or column's value. Every option may name several files.
 
 "Cited" is a claim found supported, "flagged" one found contradicted or not said; between them is
 what is worded differently. Intervals are 95%, over sources.
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._claim_sets import Labelled, Source, is_held_out, pairs, responses, wice
+from benchmarks._claim_sets import Labelled, Source, is_held_out, pairs, responses, tables, wice
 from benchmarks._report import finish, show, tell
 from rag.compute.mlx_runtime import MLXThread
 from rag.config import Settings
@@ -217,7 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    for option in ("responses", "wice", "pairs"):
+    for option in ("responses", "wice", "pairs", "tables"):
         parser.add_argument(f"--{option}", type=Path, nargs="+", action="extend", default=[])
     parser.add_argument("--verifier", default="auto", help="as the setting: a classifier too")
     parser.add_argument("--adapter", type=Path, default=BUNDLED, help="other weights to read with")
@@ -225,8 +226,8 @@ def main() -> None:
         "--held-out", action="store_true", help="only what train_verifier.py held out"
     )
     given = parser.parse_args()
-    if not (given.responses or given.wice or given.pairs):
-        parser.error("name a file: --responses, --wice or --pairs")
+    if not (given.responses or given.wice or given.pairs or given.tables):
+        parser.error("name a file: --responses, --wice, --pairs or --tables")
     by = _verifier(given.verifier, given.adapter)
     results: dict[str, Any] = {}
     prose: list[Judged] = []
@@ -248,6 +249,9 @@ def main() -> None:
     if given.pairs:
         sources = [source for path in given.pairs for source in pairs(path)]
         results["pairs"] = falsified("Pairs", sources, by)
+    if given.tables:
+        sources = [source for path in given.tables for source in tables(path)]
+        results["tables"] = falsified("Tables", sources, by)
     finish("support", results, verifier=given.verifier)
 
 

@@ -7,7 +7,6 @@ import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from benchmarks.verifier.alter import falsehoods, names_of, paraphrase, shortened
 from benchmarks.verifier.examples import (
@@ -113,6 +112,16 @@ def _good(text: str) -> list[str]:
 
 def tables(file: Path, rng: random.Random) -> Iterator[Example]:
     """TAT-QA's tables: what a cell says, and the same with another cell, row or column."""
+    for group, text, claims in table_claims(file, rng):
+        evidence = evidence_of([text])
+        for claim, label, kind in claims:
+            yield example(claim, evidence, label, set="tatqa", group=group, kind=kind)
+
+
+def table_claims(
+    file: Path, rng: random.Random
+) -> Iterator[tuple[str, str, list[tuple[str, int, str]]]]:
+    """Each table's name, its text with the notes behind it, and claims with label and kind."""
     for number, row in enumerate(json.loads(file.read_text(encoding="utf-8"))):
         cells: list[list[str]] = row["table"]["table"]
         cells = [[str(cell).replace("|", "/").strip() for cell in line] for line in cells]
@@ -122,14 +131,13 @@ def tables(file: Path, rng: random.Random) -> Iterator[Example]:
         lines = [head, ["---"] * len(head), *body]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         notes = "\n\n".join(p["text"] for p in row["paragraphs"][:3])
-        evidence = evidence_of([f"{table}\n\n{notes}"])
-        for _ in range(8):
-            yield from _cell(head, body, evidence, f"tatqa-{number}", rng)
+        claims = [claim for _ in range(8) for claim in _cell(head, body, rng)]
+        yield f"tatqa-{number}", f"{table}\n\n{notes}", claims
 
 
 def _cell(
-    head: list[str], body: list[list[str]], evidence: Any, group: str, rng: random.Random
-) -> Iterator[Example]:
+    head: list[str], body: list[list[str]], rng: random.Random
+) -> Iterator[tuple[str, int, str]]:
     line, other = rng.sample(body, 2)
     columns = [i for i in range(1, len(head)) if head[i] and line[i]]
     if len(columns) < 2:
@@ -145,9 +153,8 @@ def _cell(
         )
     )
 
-    def say(row: str, column: str, value: str, label: int, kind: str) -> Example:
-        claim = form.format(r=row.rstrip(":"), c=column, v=value)
-        return example(claim, evidence, label, set="tatqa", group=group, kind=kind)
+    def say(row: str, column: str, value: str, label: int, kind: str) -> tuple[str, int, str]:
+        return form.format(r=row.rstrip(":"), c=column, v=value), label, kind
 
     yield say(line[0], head[i], line[i], SUPPORTED, "cell")
     wrong = [(line[0], head[i], line[j], "column"), (line[0], head[i], other[i], "row")]

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rag.verification.closed_classes import language_of
 from rag.verification.differences import compared
 from rag.verification.evidence_units import PageSpan, Unit
 from rag.verification.name_order import Pattern, exchanged
+from rag.verification.number_words import CURRENCIES
 from rag.verification.numbers import Number, months, numbers
 from rag.verification.roles import Apart
 from rag.verification.words import (
@@ -21,6 +23,7 @@ from rag.verification.words import (
     plain_words,
 )
 
+_LABELS = 1  # the column of a row's label, where a row of Markdown is cut at its bars
 # An answer of fewer words ("Paris") states nothing that a "not" before it could turn round.
 _FRAGMENT = 4
 
@@ -60,6 +63,7 @@ def agrees(said: Said, unit: Unit, asked: frozenset[int], apart: Apart) -> bool:
         said.names <= unit.terms | unit.context
         and said.months <= unit.months | unit.context_months
         and numbers_agree(said, unit, asked)
+        and not other_currency(said, unit)
         and has_negation(said.text) == negated(unit.text, said.terms, said.language)
         and not _exchanged(said, unit)
         and not compared(said.text, unit.text, unit.language, apart)
@@ -82,6 +86,20 @@ def numbers_agree(said: Said, unit: Unit, asked: frozenset[int]) -> bool:
     rest = [number for number, own in zip(said.numbers, inside, strict=True) if not own]
     found = all(has_number(number, unit.context_numbers, unit, asked) for number in rest)
     return found and _columns_agree(said, unit)
+
+
+def other_column(said: Said, unit: Unit) -> bool:
+    """Whether a row of a table has the claim's numbers, under other heads than the claim names."""
+    among = (*unit.numbers, *unit.context_numbers)
+    held = said.numbers and all(has_number(n, among, unit, frozenset()) for n in said.numbers)
+    return bool(unit.head and held) and not _columns_agree(said, unit)
+
+
+def other_currency(said: Said, unit: Unit) -> bool:
+    """Whether a number of the claim has a currency, and its page names others alone: the figures
+    of a table have the one that stands above it."""
+    named = {number.unit for number in said.numbers} & CURRENCIES
+    return bool(named and unit.currencies) and not named & unit.currencies
 
 
 def other_number(said: Said, unit: Unit, asked: frozenset[int]) -> bool:
@@ -111,10 +129,17 @@ def _columns_agree(said: Said, unit: Unit) -> bool:
         return True
     head = [numbers(cell) for cell in unit.head.split("|")]
     row = [numbers(cell) for cell in unit.text.split("|")]
-    named = frozenset().union(*(_columns(number, head) for number in said.numbers))
+    worded = (i for i, terms in enumerate(_heads(unit.head, unit.language)) if terms <= said.terms)
+    named = frozenset(worded).union(*(_columns(number, head) for number in said.numbers))
     values = [number for number in said.numbers if not _columns(number, head)]
-    places = [_columns(value, row, unit.scales) for value in values]
+    places = [_columns(value, row, unit.scales) - {_LABELS} for value in values]
     return not named or all(not columns or columns & named for columns in places)
+
+
+@lru_cache(maxsize=256)
+def _heads(head: str, language: str) -> tuple[frozenset[str], ...]:
+    """The terms of each column's head; of one without words, a term that no claim has."""
+    return tuple(content_terms(cell, language) or frozenset({cell}) for cell in head.split("|"))
 
 
 def _columns(

@@ -12,7 +12,7 @@ from typing import Final
 
 from rag.types import PAGE_BREAK, Hit, Page
 from rag.verification.closed_classes import LANGUAGES, language_of
-from rag.verification.numbers import Number, months, numbers, scales
+from rag.verification.numbers import Number, currencies, months, numbers, scales
 from rag.verification.segmentation import statements
 from rag.verification.words import content_terms, plain_words, term
 
@@ -48,6 +48,7 @@ class Unit:
     context_numbers: tuple[Number, ...]
     context_months: frozenset[int]
     scales: frozenset[int]
+    currencies: frozenset[str]  # that its page names
     head: str  # of the table, "" outside one
 
 
@@ -95,6 +96,7 @@ def joined(a: Unit, b: Unit) -> Unit:
         context_numbers=a.context_numbers + b.context_numbers,
         context_months=a.context_months | b.context_months,
         scales=a.scales | b.scales,
+        currencies=a.currencies | b.currencies,
         head="",
     )
 
@@ -104,11 +106,11 @@ def gather(hits: Sequence[Hit], pages: Mapping[PageKey, Page]) -> Evidence:
     units: list[Unit] = []
     texts: list[Wording] = []
     seen: set[PageSpan] = set()
-    named = {key: scales(page.text) for key, page in pages.items()}
+    named = {key: (scales(page.text), currencies(page.text)) for key, page in pages.items()}
     for index, hit in enumerate(hits):
         for part in page_spans(index, hit, pages):
             page = pages[part.page]
-            units += _units(part, hit, page, named[part.page], seen)
+            units += _units(part, hit, page, *named[part.page], seen)
             texts.append(_wording(part, page.text[part.start : part.end]))
     frequency = Counter(term for unit in units for term in unit.terms)
     size = len(units)
@@ -139,7 +141,12 @@ def page_spans(index: int, hit: Hit, pages: Mapping[PageKey, Page]) -> list[Page
 
 
 def _units(
-    part: PageSpan, hit: Hit, page: Page, page_scales: frozenset[int], seen: set[PageSpan]
+    part: PageSpan,
+    hit: Hit,
+    page: Page,
+    page_scales: frozenset[int],
+    page_currencies: frozenset[str],
+    seen: set[PageSpan],
 ) -> Iterator[Unit]:
     text = page.text[part.start : part.end]
     known = hit.document.language in LANGUAGES
@@ -167,6 +174,7 @@ def _units(
                 context_numbers=(*around_numbers, *numbers(head)),
                 context_months=around_months | months(head),
                 scales=page_scales,
+                currencies=page_currencies,
                 head=head,
             )
         before.append(terms)

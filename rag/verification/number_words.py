@@ -42,6 +42,8 @@ SCALES: Final[Mapping[str, int]] = {
 SHORT_SCALES: Final = frozenset({"k", "m", "b", "mm"})  # only where they touch the number
 PERCENT: Final = frozenset((("pour", "cent"), ("por", "ciento"), ("per", "cento"), ("per", "cent")))
 
+CURRENCIES: Final = frozenset("$ € £ ¥ chf crown florin rupee yuan rouble peso zloty real".split())
+
 UNITS: Final[Mapping[str, str]] = {
     alias: unit
     for unit, aliases in {
@@ -50,6 +52,15 @@ UNITS: Final[Mapping[str, str]] = {
         "€": "€ eur euro euros",
         "£": "£ gbp pounds",
         "¥": "¥ jpy yen",
+        "chf": "chf francs franken franchi francos",
+        "crown": "crowns kronen kronor kroner couronnes coronas corone sek nok dkk czk",
+        "florin": "florins gulden florines fiorini huf forint forints",
+        "rupee": "rupees rupien roupies rupias rupie inr",
+        "yuan": "yuan renminbi rmb cny",
+        "rouble": "rubles roubles rubel rublos rubli rub",
+        "peso": "pesos mxn",
+        "zloty": "zloty złoty pln",
+        "real": "reais brl",
         "km": "km kilometre kilometres kilometer kilometers kilometern kilomètre kilomètres"
         " kilómetro kilómetros chilometro chilometri",
         "mi": "mi mile miles meilen millas miglia",

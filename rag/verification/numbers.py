@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from rag.verification.closed_classes import likely_languages
 from rag.verification.number_words import (
+    CURRENCIES,
     FOREIGN,
     MONTHS,
     NUMBER_WORDS,
@@ -141,6 +142,12 @@ def scales(text: str, *, anywhere: bool = False) -> frozenset[int]:
     """Powers of ten that a page gives its figures in: "(in millions)", "Mio. €", TEUR."""
     found = (_SCALE_WORD if anywhere else _SCALE_NOTE).finditer(text)
     return frozenset(SCALES[(match.group("word") or "tsd").casefold()] for match in found)
+
+
+def currencies(text: str) -> frozenset[str]:
+    """Those that a page names anywhere: "in florins", "€"."""
+    found = (UNITS.get(match.group().casefold(), "") for match in _UNIT.finditer(text))
+    return CURRENCIES.intersection(found)
 
 
 def month_of(word: str) -> int:

@@ -27,6 +27,7 @@ from rag.verification.differences import compared
 from rag.verification.evidence_units import Evidence, PageSpan, Unit, joined
 from rag.verification.marked_text import marked
 from rag.verification.numbers import scales
+from rag.verification.other_value import said_of_another
 from rag.verification.words import content_terms, term
 
 # The least share of a claim's weighted terms that its source must have. From `benchmarks
@@ -129,7 +130,16 @@ class Judge:
             if found or other:
                 contradicts = bool(other) or not all(one.is_added for one in found)
                 best = Otherwise(Support(unit.span, min(share, 0.99)), contradicts)
-        return best
+        return best or self._other_value(said, shares)
+
+    def _other_value(self, said: Said, shares: Sequence[float]) -> Otherwise | None:
+        for unit, share in zip(self.evidence.units, shares, strict=True):
+            if share >= CANDIDATE and (place := self._said_of(said, unit)) is not None:
+                return Otherwise(Support(place.span, min(share, 0.99)), contradicts=True)
+        return None
+
+    def _said_of(self, said: Said, unit: Unit) -> Unit | None:
+        return said_of_another(said, unit, self.evidence.units, self.asked_scales)
 
     def _near(self, said: Said, shares: Sequence[float]) -> Verdict:
         """What speaks of the same in other words, with nothing strict that differs."""
@@ -186,6 +196,8 @@ class Judge:
     def _judged(self, said: Said, unit: Unit, share: float) -> float:
         """The share (below that of a quote), or 0 where something strict differs."""
         if share < CANDIDATE or not agrees(said, unit, self.asked_scales, self.apart):
+            return 0.0
+        if self._said_of(said, unit) is not None:
             return 0.0
         news = replace(said, terms=said.terms - self.asked)
         least = NEWS if share >= THRESHOLD else CANDIDATE

@@ -5,12 +5,12 @@ Words find the places and have a veto; the model says whether they mean what the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from rag.verification.base import ClaimText, Support, Verdict
-from rag.verification.evidence_units import Evidence
+from rag.verification.evidence_units import Evidence, PageSpan
 from rag.verification.evidence_windows import Window, field_share, window
 from rag.verification.support import Judge
 from rag.verifiers.entailment import EntailmentReader, Reading
@@ -66,7 +66,8 @@ class CombinedVerifier:
         judge = Judge(evidence, question)
         found = [judge.verdict_and_share(claim.text, claim.hints) for claim in claims]
         verdicts, shares = [verdict for verdict, _ in found], [share for _, share in found]
-        unread = [index for index, found in enumerate(verdicts) if _is_open(found)]
+        rows = frozenset(unit.span for unit in evidence.units if unit.head)
+        unread = [index for index, found in enumerate(verdicts) if _is_open(found, rows)]
         windows = {index: window(claims[index].text, evidence) for index in unread}
         texts = [(claims[index].text, windows[index].text) for index in unread]
         data = field_share(evidence) > DATA_SHARE
@@ -80,10 +81,12 @@ class CombinedVerifier:
         return verdicts
 
 
-def _is_open(found: Verdict) -> bool:
-    """Whether there is something left to read: words alone prove a quote and a contradiction."""
-    quoted = any(place.score == _QUOTED for place in found.places)
-    return found.finding != "contradicted" and not quoted
+def _is_open(found: Verdict, rows: Collection[PageSpan]) -> bool:
+    """Whether there is something left to read: words alone prove a quote, a contradiction, and what
+    the row of a table says, whose label and column head they compare."""
+    proven = any(place.score == _QUOTED or place.span in rows for place in found.places)
+    supported = found.finding == "supported"
+    return found.finding != "contradicted" and not (supported and proven)
 
 
 def _joined(
