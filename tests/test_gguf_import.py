@@ -233,6 +233,24 @@ def test_files_of_lm_studio_are_listed_with_what_their_heads_say(
     assert all(made[name].unusable for name in ("empty", "text", "cut"))
     mlx_thread.executor.submit(registry.import_file, tmp_path / "own.gguf", settings).result()
     assert (rows()["own"].needs or 0) > 0
+    assert len(listing.list_models(settings)) == len(
+        {r.path for r in listing.list_models(settings)}
+    )
+
+
+def test_an_added_file_is_listed_by_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlx_thread: MLXThread
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = Settings(cache=tmp_path / "cache")
+    before = listing.list_models(settings)
+    write_gguf(tmp_path / "downloaded.gguf", "qwen2", Quant.Q4_K)
+    added = mlx_thread.executor.submit(
+        registry.import_file, tmp_path / "downloaded.gguf", settings
+    ).result()
+    (row,) = [r for r in listing.list_models(settings) if r.name not in {b.name for b in before}]
+    assert (row.name, row.role, row.state) == (str(added.folder), "chat", "folder")
+    assert (row.needs or 0) > 0
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,8 @@ def test_rows_say_what_is_here_and_what_is_used(tmp_path: Path) -> None:
         "for r in listing.list_models(Settings(chat_model='owner/some-model')):\n"
         "    print(r.name, r.role, r.state, r.used, r.why, sep='|')"
     )
-    said = fresh_process(code, HF_HOME=str(tmp_path)).splitlines()
+    cache = str(tmp_path / "cache")
+    said = fresh_process(code, HF_HOME=str(tmp_path), RAG_CACHE=cache).splitlines()
     assert said == [
         "all-MiniLM-L6-v2|embedding|bundled|True|default everywhere",
         "owner/some-model|chat|cached|True|configured",

@@ -20,6 +20,7 @@ from rag.models.registry import (
     State,
     chat_choice,
     imported,
+    imported_files,
     place,
 )
 
@@ -65,7 +66,7 @@ def list_models(settings: Settings) -> list[ModelRow]:
     best = defaults.suited(machine)
     others += [(best.name, "chat")] if best is not None else []
     others += _found_models()
-    keys = dict.fromkeys([*used, *others])
+    keys = dict.fromkeys([*used, *others, *_added(settings, [*used, *others])])
     return [_row(name, role, used.get((name, role)), settings, machine) for name, role in keys]
 
 
@@ -107,6 +108,15 @@ def _with_needs(row: ModelRow, folder: Path, machine: Machine) -> ModelRow:
 def _size(path: Path) -> int:
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _added(settings: Settings, listed: list[tuple[str, Role]]) -> Iterator[tuple[str, Role]]:
+    """What `rag models add` made of files that are not listed themselves: by its folder."""
+    files = [Path(name) for name, _ in listed if name.endswith(".gguf") and Path(name).is_file()]
+    known = {imported(file, settings) for file in files}
+    for folder in imported_files(settings):
+        if folder not in known:
+            yield str(folder), "chat"
 
 
 def _found_models() -> Iterator[tuple[str, Role]]:

@@ -212,6 +212,14 @@ def imported(file: Path, settings: Settings) -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def imported_files(settings: Settings) -> list[Path]:
+    """The folders that were made of users' GGUF files (`rag models add`)."""
+    own = (f"{BUNDLED_CHAT}-", *(f"{starter.package}-" for starter in _STARTERS.values()))
+    folders = sorted((settings.cache / "models").glob("*/config.json"))
+    made = [config.parent for config in folders if not config.parent.name.startswith(own)]
+    return [folder for folder in made if hub.is_complete(folder)]
+
+
 def _bundled_import(settings: Settings) -> tuple[gguf.Form, Path]:
     # On a CPU, MLX multiplies anything but float32 ten to a hundred times more slowly.
     form: gguf.Form = "float32" if mlx_runtime.device() == "cpu" else "float16"
