@@ -27,7 +27,7 @@ async def _told(pieces: Sequence[Piece], stops: Sequence[str]) -> tuple[list[Pie
         finally:
             closed = True
 
-    return [piece async for piece in stopped_at(stream(), stops)], closed
+    return [piece async for piece in stopped_at(stream(), stops, 7)], closed
 
 
 @example(text="baa", cuts=[2], stops=["a", "baa"], finishes=False)
@@ -50,6 +50,17 @@ async def test_any_text_cut_anywhere(
     _, end = min(found, default=(0, len(text)))  # the stop that is complete first
     assert "".join(piece.text for piece in told) == text[:end]
     assert closed
+
+
+async def test_a_stop_is_how_it_ended_with_the_tokens_so_far() -> None:
+    parts = [Piece("One "), Piece("two "), Piece("END of"), Piece(" it", FINISH)]
+    told, _ = await _told(parts, ["END"])
+    assert told[-1].finish == Finish("stop", 7, 0, 3)
+
+
+async def test_a_stop_in_the_last_piece_is_no_limit() -> None:
+    told, _ = await _told([Piece("so END", Finish("length", 5, 2, 4))], ["END"])
+    assert told[-1].finish == Finish("stop", 5, 2, 4)
 
 
 async def test_thoughts_pass_and_a_restart_forgets() -> None:

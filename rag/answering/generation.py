@@ -10,7 +10,7 @@ from rag.answering.prompting import Prompt, going_on
 from rag.config import Settings
 from rag.engines.base import Engine
 from rag.options import AskOptions
-from rag.types import Piece
+from rag.types import Finish, Piece
 
 
 def token_limit(engine: Engine, options: AskOptions, settings: Settings) -> int:
@@ -31,20 +31,26 @@ def pieces_of(
         temperature=temperature,
         schema=options.schema,
     )
-    return stopped_at(pieces, options.stop) if options.stop else pieces
+    return stopped_at(pieces, options.stop, prompt.tokens) if options.stop else pieces
 
 
-async def stopped_at(pieces: AsyncGenerator[Piece], stops: Sequence[str]) -> AsyncGenerator[Piece]:
+async def stopped_at(
+    pieces: AsyncGenerator[Piece], stops: Sequence[str], prompt_tokens: int = 0
+) -> AsyncGenerator[Piece]:
     """The pieces before the one of `stops` that is complete first (of two that end together, the
     longer one), however the text is cut into pieces: what may be the beginning of one waits until
-    it is known. The engine is closed there."""
-    held = ""
+    it is known. The engine is closed there and counts no tokens: a piece is taken for one then."""
+    held, count = "", 0
     async with aclosing(pieces):
         async for piece in pieces:
+            count += bool(piece.text or piece.thought)
             text = piece.text if piece.restart else held + piece.text
             found = [(at + len(stop), at) for stop in stops if (at := text.find(stop)) >= 0]
             if found:
-                yield replace(piece, text=text[: min(found)[1]])
+                told = piece.finish or Finish("stop", prompt_tokens, 0, count)
+                yield replace(
+                    piece, text=text[: min(found)[1]], finish=replace(told, reason="stop")
+                )
                 return
             held = "" if piece.finish else _beginning(text, stops)
             shown = text[: len(text) - len(held)]
