@@ -7,6 +7,9 @@
     python -m benchmarks.verifier.fit OUT OUT final all=1 # with the held-out quarter
     uv run python -m benchmarks train-verifier keep OUT/final.npz verifier.safetensors
 
+Between the first two, `python -m benchmarks.verifier.teacher MODEL OUT OUT` lets a larger model
+read the examples, so that `fit` learns from it as well; the shipped weights were made without it.
+
 `pack` cuts every example to tokens; `weigh` fits how words and reading are weighed (combined.py)
 on the quarter that `check` was not trained on. DIR of `--claims` holds ragtruth_*.jsonl,
 wice_dev.jsonl and begin_wow.tsv; of `--sets` a folder a set (benchmarks/LOG.md says which, and
@@ -80,7 +83,8 @@ def all_examples(claims: Path, sets: Path, table_file: Path) -> Iterator[Example
 
 
 def pack(found: list[Example], out: Path) -> None:
-    """Writes tokens.pkl.xz and base.npz: MiniLM with the words that occur, ids to match."""
+    """Writes tokens.pkl.xz, texts.pkl.xz and base.npz: MiniLM with the words that occur, ids to
+    match."""
     from tokenizers import Tokenizer
 
     base = registry.embedding_folder(Settings(embedding_model=registry.BUNDLED_EMBEDDING))
@@ -111,6 +115,8 @@ def pack(found: list[Example], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with lzma.open(out / "tokens.pkl.xz", "wb", preset=6) as file:
         pickle.dump((blob, meta), file, protocol=5)
+    with lzma.open(out / "texts.pkl.xz", "wb", preset=6) as file:
+        pickle.dump([(e.claim, e.evidence) for e in found], file, protocol=5)
     np.savez(out / "base.npz", **_base(base, used))
     counts = Counter(e.set for e in found)
     show("Examples", ["set", "n"], [[name, count] for name, count in sorted(counts.items())])

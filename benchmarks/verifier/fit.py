@@ -2,7 +2,8 @@
 
     python -m benchmarks.verifier.fit PACK OUT NAME [key=value …]
 
-PACK holds tokens.pkl.xz and base.npz (train_verifier.py pack); OUT receives NAME.npz (weights) and
+PACK holds tokens.pkl.xz and base.npz (train_verifier.py pack), and soft.npz where a larger model
+has read them (teacher.py); OUT receives NAME.npz (weights) and
 NAME-logits.npz (held-out examples).
 """
 
@@ -29,7 +30,7 @@ from benchmarks.verifier.packed import DEVELOPMENT, NOT_SAID, SUPPORTED, UNSUPPO
 TIMES = {
     "ragtruth_qa": 4, "ragtruth_summary": 4, "ragtruth_data2txt": 4, "wice": 4, "wice-chosen": 3,
     "begin": 1.5, "fused": 1.5, "tatqa": 2, "conjnli": 0.7, "breaking": 0.4, "scone": 0.7,
-    "med": 0.7, "summedits": 1.5, "factcg": 1.5, "fm2": 1.5,
+    "med": 0.7, "summedits": 1.5, "factcg": 1.5, "fm2": 1.5, "expertqa": 3,
 }  # fmt: skip
 
 
@@ -47,6 +48,7 @@ class Settings:
     ema: float = 0.998
     tokens: int = 49_152
     seed: int = 1
+    soft: float = 0.5  # how much of an example's label is what the larger model says of it
     times: dict[str, float] = field(default_factory=lambda: dict(TIMES))
 
 
@@ -78,12 +80,20 @@ def batches(length: np.ndarray, order: np.ndarray, budget: int, rng: Any) -> lis
     return found
 
 
-def loss_of(logits: torch.Tensor, label: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Cross entropy; of what is only known not to be supported, of the two others together."""
+def loss_of(
+    logits: torch.Tensor, label: torch.Tensor, soft: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """Cross entropy; of what is only known not to be supported, of the two others together.
+
+    `soft` (texts, 4) are a larger model's probabilities, and how much they count.
+    """
     logs = F.log_softmax(logits.float(), 1)
     known = -logs.gather(1, label.clamp(max=2)[:, None])[:, 0]
     other = -torch.logsumexp(logs[:, 1:], 1)
-    return (torch.where(label == UNSUPPORTED, other, known) * weight).sum() / weight.sum()
+    hard = torch.where(label == UNSUPPORTED, other, known)
+    taught = -(soft[:, :3] * logs).sum(1)
+    each = torch.lerp(hard, taught, soft[:, 3])
+    return (each * weight).sum() / weight.sum()
 
 
 def epoch_order(pack: Pack, chosen: np.ndarray, times: dict[str, float], rng: Any) -> np.ndarray:
@@ -126,7 +136,7 @@ def fit(pack: Pack, settings: Settings) -> Verifier:
     done = False
     while not done:
         todo = batches(pack.length, order, settings.tokens, rng)
-        parts = _fed(pack, todo, weight)
+        parts = _fed(pack, todo, weight, settings.soft)
         for _ in todo:
             passed = max(step / total, (time.time() - begun) / settings.seconds)
             if passed >= 1:
@@ -154,10 +164,10 @@ def _learn(
     batch: tuple[torch.Tensor, ...],
     dropout: float,
 ) -> torch.Tensor:
-    ids, claims, label, each = (x.cuda(non_blocking=True) for x in batch)
+    ids, claims, label, soft, each = (x.cuda(non_blocking=True) for x in batch)
     with torch.autocast("cuda", torch.bfloat16):
         logits = model(ids, claims, dropout)
-    loss = loss_of(logits, label, each)
+    loss = loss_of(logits, label, soft, each)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -182,15 +192,15 @@ def _set_rate(optimizer: torch.optim.Optimizer, most: float, step: int, passed: 
 
 
 def _fed(
-    pack: Pack, todo: list[np.ndarray], weight: np.ndarray
+    pack: Pack, todo: list[np.ndarray], weight: np.ndarray, soft: float
 ) -> queue.Queue[tuple[torch.Tensor, ...]]:
     """A queue that a thread fills."""
     parts: queue.Queue[tuple[torch.Tensor, ...]] = queue.Queue(8)
-    threading.Thread(target=_feed, args=(pack, todo, weight, parts), daemon=True).start()
+    threading.Thread(target=_feed, args=(pack, todo, weight, soft, parts), daemon=True).start()
     return parts
 
 
-def _feed(pack: Pack, todo: list[np.ndarray], weight: np.ndarray, parts: Any) -> None:
+def _feed(pack: Pack, todo: list[np.ndarray], weight: np.ndarray, share: float, parts: Any) -> None:
     """Batches, made while the GPU computes; now and then a claim with another text."""
     rng = np.random.default_rng(len(todo))
     for part in todo:
@@ -200,7 +210,9 @@ def _feed(pack: Pack, todo: list[np.ndarray], weight: np.ndarray, parts: Any) ->
         strange = (label == SUPPORTED) & (rng.random(len(part)) < 0.03) & (other != evidence)
         label[strange] = NOT_SAID
         ids, claims = pack.batch(part, np.where(strange, other, evidence))
-        parts.put((ids, claims, torch.from_numpy(label), torch.from_numpy(weight[part])))
+        soft = pack.soft_of(part, share, strange)
+        each = (label, soft, weight[part])
+        parts.put((ids, claims, *(torch.from_numpy(x) for x in each)))
 
 
 @torch.no_grad()

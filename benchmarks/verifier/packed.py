@@ -13,7 +13,7 @@ CLS, SEP = 101, 102
 CLAIM, LENGTH = 96, 288  # tokens at most
 SUPPORTED, NOT_SAID, UNSUPPORTED = 0, 2, 3
 DEVELOPMENT = ("ragtruth_qa", "ragtruth_summary", "ragtruth_data2txt", "wice", "wice-chosen",
-               "begin")  # fmt: skip
+               "begin", "expertqa")  # fmt: skip
 
 
 class Pack:
@@ -28,6 +28,11 @@ class Pack:
         self.sets = np.array(self.meta["sets"])
         self.groups = np.array(self.meta["groups"])
         self.label = self.blob["label"].astype(np.int64)
+        # What a larger model says of an example, as probabilities; nan where it was not asked.
+        self.soft = np.full((len(self.label), 3), np.nan, np.float32)
+        if (folder / "soft.npz").is_file():
+            read = np.load(folder / "soft.npz")
+            self.soft[read["rows"]] = read["chances"]
         self.cl = np.concatenate([[0], np.cumsum(self.blob["cll"], dtype=np.int64)])
         self.ev = np.concatenate([[0], np.cumsum(self.blob["evl"], dtype=np.int64)])
         self.special = self.meta["cls"], self.meta["sep"]
@@ -37,6 +42,13 @@ class Pack:
     def held_out(self) -> np.ndarray:
         development = np.isin(self.sets, DEVELOPMENT)
         return np.where(development, self.groups % 4 == 0, self.groups % 25 == 0)
+
+    def soft_of(self, rows: np.ndarray, share: float, without: np.ndarray) -> np.ndarray:
+        """Shape (rows, 4): the larger model's probabilities, and how much they count: `share`, or
+        nothing where it was not asked or `without` says so."""
+        soft = self.soft[rows]
+        asked = ~np.isnan(soft[:, :1]) & ~without[:, None]
+        return np.concatenate([np.nan_to_num(soft), asked * share], 1).astype(np.float32)
 
     def batch(
         self, rows: np.ndarray, evidence: np.ndarray | None = None

@@ -21,6 +21,7 @@ from benchmarks.verifier.examples import (
     evidence_of,
     example,
 )
+from rag.verification.citation_markers import strip_markers
 from rag.verification.segmentation import statements
 
 _THREE: Final[Mapping[str, int]] = {
@@ -163,6 +164,37 @@ def _tabfact(folder: Path) -> Iterator[Example]:
             yield example(claim, evidence, label, set="tabfact", group=f"tabfact-{table}")
 
 
+def _expertqa(folder: Path) -> Iterator[Example]:
+    """Claims of long answers with the text of the pages that they cite; what is supported in part
+    is not supported."""
+    seen: set[str] = set()
+    for row in _lines(folder):
+        for answer in row["answers"].values():
+            for claim in answer["claims"]:
+                said = strip_markers(claim["claim_string"]).text.strip()
+                label = {"Complete": SUPPORTED}.get(claim["support"], UNSUPPORTED)
+                known = claim["support"] in ("Complete", "Partial", "Incomplete")
+                if not known or not claim["evidence"] or said in seen:
+                    continue
+                seen.add(said)
+                texts = [text.partition("\n")[2].strip() for text in claim["evidence"]]
+                group = f"expertqa-{row['question'][:80]}"
+                yield example(said, evidence_of(texts), label, set="expertqa", group=group)
+
+
+def _faithdial(folder: Path) -> Iterator[Example]:
+    """Turns of conversations and the knowledge they were given, judged by people."""
+    for file in sorted(folder.glob("*.csv")):
+        for row in _tables(folder, pattern=file.name, delimiter=","):
+            said = row.get(file.stem.partition("-")[0]) or row.get("response") or ""
+            kinds = set((row.get("begin_label") or "").split(","))
+            if not said or not kinds & {"entailment", "hallucination"}:
+                continue
+            label = UNSUPPORTED if "hallucination" in kinds else SUPPORTED
+            evidence, group = evidence_of([row["knowledge"]]), f"faithdial-{row['knowledge'][:60]}"
+            yield example(said, evidence, label, set="faithdial", group=group)
+
+
 def _wice(folder: Path) -> Iterator[Example]:
     yield from wice(folder / "train.jsonl", name="wice-train")
 
@@ -186,4 +218,5 @@ _SETS: Final[Mapping[str, Callable[[Path], Iterator[Example]]]] = {
     "summedits": _summedits, "fm2": _fm2, "symmetric": _symmetric, "rte3fr": _rte3fr,
     "scone": _scone, "conjnli": _conjnli, "cad": _cad, "med": _med, "breaking": _breaking,
     "factcg": _factcg, "infotabs": _infotabs, "tabfact": _tabfact, "wice": _wice,
+    "expertqa": _expertqa, "faithdial": _faithdial,
 }  # fmt: skip
