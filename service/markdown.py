@@ -22,12 +22,14 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
 from mdit_py_plugins.texmath import texmath_plugin
 
+from service.code_blocks import code_block
 from service.maths import mathml
 
 # Around the number of a note, where its claim ends in the text to be parsed: a private-use
 # character, taken out of what the model wrote beforehand.
 _MARK = "\ue000"
 _NUMBERED_MARK = re.compile(f"{_MARK}(\\d+){_MARK}")
+_BLOCKS = ("```", "~~~", "$$", "\\[", "\\]")
 _MARKER = re.compile(r" ?\[\d{1,3}\]")
 
 
@@ -77,25 +79,22 @@ def last_block(text: str) -> int:
     return sum(len(line) for line in text.splitlines(keepends=True)[: tops[-1]])
 
 
-def stylesheet() -> str:
-    """The style sheet of highlighted code, light and dark."""
-    from pygments.formatters import HtmlFormatter
-
-    light: Any = HtmlFormatter(style="default")
-    dark: Any = HtmlFormatter(style="github-dark")
-    rules = (light.get_style_defs(".code"), dark.get_style_defs('[data-theme="dark"] .code'))
-    return "\n".join(map(str, rules))
-
-
 def _with_marks(text: str, notes: Sequence[Note]) -> str:
-    """Marks stand inside a table's last cell, and not behind a closing fence, which they break."""
+    """Marks stand inside a table's last cell, and behind a fence or formula of its own lines, which
+    they would break, in a paragraph."""
     clean = text.replace(_MARK, "\ufffd")
     for number in sorted(range(len(notes)), key=lambda n: -notes[n].end):
         at = len(clean[: notes[number].end].rstrip(" |\n\t"))
-        closes = clean.endswith(("$$", "\\]"), 0, at)
-        if at and clean[at - 1] not in f"`~{_MARK}" and not closes:
-            clean = f"{clean[:at]}{_MARK}{number}{_MARK}{clean[at:]}"
+        apart = "\n\n" if _ends_block(clean[:at]) else ""
+        if at:
+            clean = f"{clean[:at]}{apart}{_MARK}{number}{_MARK}{apart}{clean[at:]}"
     return clean
+
+
+def _ends_block(text: str) -> bool:
+    """Whether it ends with the closing line of a fence or a display formula."""
+    line = text[text.rfind("\n") + 1 :].strip()
+    return line.startswith(_BLOCKS) and line.endswith(_BLOCKS)
 
 
 @cache
@@ -104,6 +103,7 @@ def _parser() -> MarkdownIt:
     parser.enable(["table", "strikethrough"]).disable(["image"])
     parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
     parser.use(texmath_plugin, delimiters="brackets").use(tasklists_plugin)
+    parser.inline.ruler.before("escape", "display", _display)
     parser.inline.ruler.before("link", "citation", _citation)
     parser.inline.ruler.before("citation", "note", _note)
     # Characters at which plain text ends, so that the rules above are tried there.
@@ -153,6 +153,20 @@ def _citation(state: StateInline, silent: bool) -> bool:
         token = state.push("citation", "", 0)
         token.meta = {"number": int(digits)}
     state.pos = close + 1
+    return True
+
+
+def _display(state: StateInline, silent: bool) -> bool:
+    r"""`\[x\]` amid a line, which the plugin takes on lines of its own alone."""
+    if not state.src.startswith("\\[", state.pos):
+        return False
+    end = state.src.find("\\]", state.pos + 2)
+    if end < 0:
+        return False
+    if not silent:
+        token = state.push("math_inline_double", "math", 0)
+        token.content = state.src[state.pos + 2 : end]
+    state.pos = end + 2
     return True
 
 
@@ -255,25 +269,8 @@ def _render_fence(_: Any, tokens: Sequence[Token], i: int, __: Any, ___: Any) ->
     code = _NUMBERED_MARK.sub("", token.content)
     language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
     language = _NUMBERED_MARK.sub("", language)[:30]
-    return (
-        f'<div class="codebox"><div class="codebar"><span>{escape(language)}</span>'
-        '<button type="button" class="copy-code">Copy</button></div>'
-        f'<pre class="code" tabindex="0"><code>{_highlighted(code, language)}</code></pre></div>\n'
-    )
+    return code_block(code, language)
 
 
 def _render_code(_: Any, tokens: Sequence[Token], i: int, *__: Any) -> str:
     return f"<code>{escape(_NUMBERED_MARK.sub('', tokens[i].content))}</code>"
-
-
-def _highlighted(code: str, language: str) -> str:
-    from pygments import highlight
-    from pygments.formatters import HtmlFormatter
-    from pygments.lexers import get_lexer_by_name
-    from pygments.util import ClassNotFound
-
-    try:
-        lexer = get_lexer_by_name(language)
-    except ClassNotFound:
-        return escape(code)
-    return str(highlight(code, lexer, HtmlFormatter(nowrap=True)))

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from rag.config import revealed
-from service import markdown
+from service import code_blocks
 from service.deps import Service
 from service.problems import Refused
 from service.security import COOKIE, COOKIE_DAYS, find_key, make_cookie, parse_keys
@@ -83,4 +83,4 @@ def _content(name: str) -> bytes:
 
 @cache
 def _code_style() -> str:
-    return markdown.stylesheet()
+    return code_blocks.stylesheet()

@@ -141,3 +141,36 @@ def test_blocks_that_ended_are_those_of_the_whole() -> None:
             html += told["html"]
     assert html
     assert markdown.provisional(text * 3).startswith(html.rstrip())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is\n\n$$\nx + y\n$$",
+        "It is\n\n$$x + y$$",
+        "It is\n\n\\[\nx + y\n\\]",
+        "It is \\[x + y\\]",
+        "It is $x + y$",
+        "It is $$x + y$$",
+        "Run this:\n\n```\nmake all\n```",
+        "Run this:\n\n~~~sh\nmake all\n~~~",
+        "Run `make all`",
+        "It was ~~never~~",
+        "- one\n- `two`",
+        "| a |\n| --- |\n| `b` |",
+    ],
+)
+@pytest.mark.parametrize("behind", ["", "\n\nAnd more of it."])
+def test_a_claim_has_its_note_whatever_it_ends_with(text: str, behind: str) -> None:
+    plain = markdown.render(text + behind)
+    noted = markdown.render(text + behind, notes=[markdown.Note(len(text), "not confirmed")])
+    note = '<span class="unsupported" role="note" title="No passage was found that says this">'
+    assert noted.count(note + "not confirmed</span>") == 1
+    without = noted.replace(note + "not confirmed</span>", "").replace("<p></p>\n", "")
+    assert without == plain
+
+
+def test_a_display_formula_amid_a_line() -> None:
+    html = markdown.render("So \\[x^2\\] holds, and \\[ is no formula.")
+    assert html.count("<math") == 1
+    assert "holds, and [ is no formula." in html
