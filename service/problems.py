@@ -60,6 +60,11 @@ _HINTS: Mapping[type[errors.RagError], str] = {
 }
 # What a proxy in front writes into its log for a client that did not wait.
 CLIENT_GONE = 499
+# The framework's words of routes, as ours and with a hint.
+_FRAMEWORKS: Mapping[str, tuple[str, str]] = {
+    "Not Found": ("nothing is at this address", "/docs lists what there is."),
+    "Method Not Allowed": ("this address does not take that method", "/docs lists those it takes."),
+}
 _TITLES = {CLIENT_GONE: "Client Closed Request"}
 _log = logging.getLogger(__name__)
 
@@ -170,6 +175,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 def told(error: HTTPException, scope: Scope) -> JSONResponse:
     """A refusal, ours or the framework's, as a response."""
     hint, code = getattr(error, "hint", ""), getattr(error, "code", "")
+    if isinstance(error.detail, str) and error.detail in _FRAMEWORKS:  # said of a route
+        error.detail, hint = _FRAMEWORKS[error.detail]
     body = problem(error.status_code, str(error.detail), code=code, hint=hint)
     return response(scope, body, error.headers, getattr(error, "param", None))
 

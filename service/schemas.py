@@ -12,6 +12,7 @@ from rag import types
 from rag.computation import Computation
 from rag.config import COLLECTION_NAME
 from rag.options import AskOptions, PageRange, QuotesMode, Scope, metadata_filters
+from service.sound import Sound
 
 _SCHEMA = {
     "type": "object",
@@ -57,7 +58,7 @@ class HistoryMessage(_In):
     content: str = Field(max_length=100_000)
 
 
-class Search(_In):
+class Search(Sound, _In):
     question: str = Field(
         min_length=1, max_length=QUESTION_CHARS, examples=["How long is the notice period?"]
     )

@@ -370,3 +370,77 @@ def test_only_openais_routes_speak_of_errors_as_openai_does(address: str) -> Non
     wrong = httpx2.post(f"{address}/v1/chat/completions", json={"model": "rag", "messages": []})
     assert wrong.json()["error"]["type"] == "invalid_request_error"
     assert wrong.json()["error"]["param"] == "messages"
+
+
+# ── what Python reads as JSON and nobody can write ────────────────────────────────────────────
+
+HALF = "cut emoji \\ud83d"
+SCHEMA = '{"type": "object", "properties": {"deposit \\ud800": {"type": "string"}}}'
+FORMAT = f'{{"format": {{"type": "json_schema", "name": "x", "schema": {SCHEMA}}}}}'
+
+
+@pytest.mark.parametrize("stream", ["true", "false"])
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/v1/responses", f'"instructions": "{HALF}"'),
+        ("/v1/responses", f'"text": {FORMAT}'),
+        ("/v1/responses", f'"input": [{{"role": "user", "content": "deposit? {HALF}"}}]'),
+        ("/v1/chat/completions", f'"stop": ["{HALF}"]'),
+        ("/v1/chat/completions", f'"response_format": {{"type":"json_schema","schema":{SCHEMA}}}'),
+        ("/v1/completions", f'"prompt": "How high is the deposit? {HALF}"'),
+        ("/query", f'"schema": {SCHEMA}'),
+        ("/query", f'"history": [{{"role": "user", "content": "{HALF}"}}]'),
+    ],
+)
+def test_half_a_character_is_no_fault_of_the_service(
+    address: str, path: str, more: str, stream: str
+) -> None:
+    told = _posted(address, path, f'{more}, "stream": {stream}')
+    assert told.status_code == 200, told.text
+    assert "deposit" in told.text
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions", "/query"])
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999", '{"deep": [Infinity]}'])
+def test_a_number_that_is_not_finite_is_refused(address: str, path: str, value: str) -> None:
+    told = _posted(address, path, f'"text": {{"format": {value}}}')
+    assert told.status_code == 422
+    assert "not finite" in told.json()["detail"]
+
+
+def _posted(address: str, path: str, more: str) -> httpx2.Response:
+    asked = f'"{QUESTION}"'
+    field = {
+        "/v1/responses": f'"input": {asked}',
+        "/v1/chat/completions": f'"messages": [{{"role": "user", "content": {asked}}}]',
+        "/v1/completions": f'"prompt": {asked}',
+        "/query": f'"question": {asked}',
+    }[path]
+    model = "" if path == "/query" else '"model": "rag", '
+    headers = {"content-type": "application/json"}
+    body = f"{{{model}{field}, {more}}}"  # a field told twice: the later one counts
+    return httpx2.post(address + path, content=body.encode(), headers=headers, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("/v1/chat/completions", "response_format"), ("/v1/responses", "text")]
+)
+@pytest.mark.parametrize("value", ['{"schema": {}}', '"json"', "[1]", "7", "true"])
+def test_a_format_that_cannot_be_read_is_not_passed_over(
+    address: str, path: str, field: str, value: str
+) -> None:
+    told = _posted(address, path, f'"{field}": ' + _inside(field, value))
+    assert told.status_code in (400, 422), told.text
+    assert told.json()["error"]["param"].startswith(field)
+
+
+def _inside(field: str, value: str) -> str:
+    return f'{{"format": {value}}}' if field == "text" else value
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/responses/resp_1", "/v1/chat/completions/x"])
+def test_an_address_that_is_none_says_where_to_look(address: str, path: str) -> None:
+    error = httpx2.get(address + path).json()["error"]
+    assert (error["type"], error["code"]) == ("not_found_error", "not_found")
+    assert "/docs" in error["message"]

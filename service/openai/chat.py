@@ -31,6 +31,7 @@ from service.openai.limits import (
 from service.openai.questions import NAME, collection_of, opened
 from service.openai.reply import Ended, Reply
 from service.problems import in_openais_form, problem_of
+from service.sound import Sound
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -39,7 +40,7 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
-class _Asking(Body):
+class _Asking(Sound, Body):
     model: ModelName
     stream: bool = False
     stream_options: StreamOptions | None = None

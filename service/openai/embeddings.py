@@ -8,17 +8,17 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter
 from pydantic import Field
 
-from rag.encoding import well_formed
 from service.deps import Service
 from service.openai.limits import Body, ModelName, Unsupported
 from service.openai.questions import collection_of
+from service.sound import Sound
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 TEXTS = 2048  # of a request, as OpenAI has it
 _AT_ONCE = 64  # texts: between them, questions get their turn
 
 
-class Embeddings(Body):
+class Embeddings(Sound, Body):
     model: ModelName
     input: str | Annotated[list[Any], Field(min_length=1, max_length=TEXTS)] = Field(
         examples=["The deposit is 23,500 crowns."]
@@ -33,7 +33,6 @@ async def embed(body: Embeddings, state: Service) -> dict[str, Any]:
     if not all(isinstance(text, str) for text in texts):
         hint = "LangChain's OpenAIEmbeddings sends texts with check_embedding_ctx_length=False."
         raise Unsupported("input", "tokens of another model cannot be read here", hint)
-    texts = [well_formed(text) for text in texts]
     if not all(text.strip() for text in texts):
         raise Unsupported("input", "a text to embed is empty", "Leave empty texts out.")
     embedder = await state.pipeline(collection_of(state, body.model)).embedder()

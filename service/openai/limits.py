@@ -28,6 +28,7 @@ _CANNOT: Mapping[str, str] = {
     "logit_bias": "single tokens cannot be weighted here",
     "suffix": "a text cannot be filled in here",
     "echo": "the prompt is not repeated",
+    "prompt": "prompts are not kept here: send the text as `input`",
     "background": "answers are not kept here: read the stream",
     "previous_response_id": "answers are not kept here: send the conversation as `input`",
     "conversation": "answers are not kept here: send the conversation as `input`",
@@ -118,10 +119,14 @@ class ChatMessage(Body):
 _TEXT = ("text", "input_text", "output_text")
 
 
-def schema_of(param: str, asked: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def schema_of(param: str, asked: object) -> dict[str, Any] | None:
     """The JSON Schema of a `response_format`, or of `text.format`. Raises Unsupported."""
-    kind = (asked or {}).get("type", "text")
-    if asked is None or kind == "text":
+    if asked is None or asked == {}:
+        return None
+    if not isinstance(asked, Mapping):
+        raise Unsupported(param, f"{param} is no object", 'Give one, like {"type": "text"}.')
+    kind = asked.get("type")
+    if kind == "text":
         return None
     if kind == "json_object":
         return {"type": "object"}

@@ -28,11 +28,12 @@ from service.openai.limits import (
 from service.openai.questions import opened
 from service.openai.reply import Ended, Reply
 from service.problems import in_openais_form, problem_of
+from service.sound import Sound
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
 
-class ResponseIn(Body):
+class ResponseIn(Sound, Body):
     model: ModelName
     input: str | list[dict[str, Any]] = Field(examples=["How long is the notice period?"])
     instructions: str | None = None  # passed over, as system messages are
@@ -48,12 +49,11 @@ async def respond(
     body: ResponseIn, request: Request, state: Service
 ) -> dict[str, Any] | StreamingResponse:
     require_supported(body)
-    form = (body.text or {}).get("format")
     how = {
         "max_tokens": limit_of("max_output_tokens", body.max_output_tokens),
         "temperature": body.temperature,
         "quotes": body.quotes,
-        "answer_schema": schema_of("text.format", form if isinstance(form, dict) else None),
+        "answer_schema": schema_of("text.format", (body.text or {}).get("format")),
     }
     asked = await opened(state, body.model, _messages(body.input), "input", **how)
     running = state.answers.start(asked.events)
