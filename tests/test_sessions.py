@@ -122,6 +122,7 @@ async def test_a_database_of_before_there_were_branches(tmp_path: Path, url: str
     sessions = await Sessions.open(tmp_path, url)
     assert [turn.text for turn in await sessions.turns("one")] == ["a1", "a2"]
     assert [turn.branches for turn in await sessions.turns("two")] == [(2,)]
+    assert [session.id for session in await sessions.find()] == ["two", "one"]
     await sessions.begin("one", "q3")
     assert [turn.question for turn in await sessions.turns("one")] == ["q1", "q2", "q3"]
     await sessions.close()
@@ -138,7 +139,7 @@ CREATE TABLE turns (id IDS PRIMARY KEY, session_id VARCHAR(32) NOT NULL
   REFERENCES sessions (id), question TEXT NOT NULL, text TEXT NOT NULL,
   state VARCHAR(16) NOT NULL, details JSON NOT NULL, created_at VARCHAR(40) NOT NULL);
 INSERT INTO sessions VALUES ('one', 't', 'default', '2026', '2026');
-INSERT INTO sessions VALUES ('two', 't', 'default', '2026', '2026');
+INSERT INTO sessions VALUES ('two', 't', 'default', '2026', '2027');
 INSERT INTO turns VALUES (1, 'one', 'q1', 'a1', 'done', '{}', '2026'),
   (2, 'two', 'q', 'b', 'done', '{}', '2026'), (3, 'one', 'q2', 'a2', 'done', '{}', '2026');
 """
@@ -164,6 +165,19 @@ async def test_the_session_last_used_comes_first(sessions: Sessions) -> None:
     await _answered(sessions, second.id, "later", "yes")
     assert [s.id for s in await sessions.find()] == [second.id, first.id]
     assert [s.id for s in await sessions.find(limit=1, offset=1)] == [first.id]
+
+
+async def test_a_clock_set_back_does_not_change_the_order(
+    tmp_path: Path, sessions: Sessions, url: str
+) -> None:
+    first, second = await sessions.create("default"), await sessions.create("default")
+    engine = sa.create_engine(url or f"sqlite:///{tmp_path / 'sessions.db'}")
+    with engine.begin() as db:  # written when the clock was a year ahead
+        db.execute(sa.text("UPDATE sessions SET updated_at = '2999-01-01T00:00:00.000+00:00'"))
+    engine.dispose()
+    await _answered(sessions, first.id, "now?", "yes")
+    third = await sessions.create("default")
+    assert [s.id for s in await sessions.find()] == [third.id, first.id, second.id]
 
 
 async def test_a_nul_is_left_out(sessions: Sessions) -> None:

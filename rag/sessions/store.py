@@ -89,6 +89,7 @@ class Sessions:
             collection=collection,
             created_at=now,
             updated_at=now,
+            touched=_next(),
         )
 
         def work(db: orm.Session) -> Session:
@@ -113,7 +114,7 @@ class Sessions:
         )
         if query.strip():
             statement = statement.where(_holds(query.strip()))
-        statement = statement.order_by(SessionRow.updated_at.desc(), SessionRow.id)
+        statement = statement.order_by(SessionRow.touched.desc(), SessionRow.id)
         statement = statement.limit(limit).offset(offset)
         return await self._read(
             lambda db: [_session(row, count) for row, count in db.execute(statement).all()]
@@ -174,7 +175,7 @@ class Sessions:
         def work(db: orm.Session) -> int:
             # Written first: who asks at the same time waits here, and then sees this turn.
             same = SessionRow.id == id_
-            db.execute(sa.update(SessionRow).where(same).values(updated_at=now))
+            db.execute(sa.update(SessionRow).where(same).values(updated_at=now, touched=_next()))
             session = _found(db, id_)
             parent = session.leaf_id
             if replaces is not None:
@@ -237,6 +238,12 @@ def _holds(query: str) -> sa.ColumnElement[bool]:
     inside = sa.or_(*(column.ilike(f"%{escaped}%", escape="\\") for column in columns))
     turn = sa.exists().where(TurnRow.session_id == SessionRow.id, inside)
     return sa.or_(SessionRow.title.ilike(f"%{escaped}%", escape="\\"), turn)
+
+
+def _next() -> sa.ScalarSelect[int]:
+    """Behind every other session, whatever the clock says."""
+    other = orm.aliased(SessionRow)
+    return sa.select(sa.func.coalesce(sa.func.max(other.touched), 0) + 1).scalar_subquery()
 
 
 def _found(db: orm.Session, id_: str) -> SessionRow:

@@ -20,6 +20,7 @@ _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_t
 _FULL = ("database or disk is full", "No space left on device", "Disk quota exceeded")
 
 
+# A database of before there were branches: each session is one.
 _BRANCHES = (
     "ALTER TABLE sessions ADD COLUMN leaf_id INTEGER",
     "ALTER TABLE turns ADD COLUMN parent_id INTEGER",
@@ -27,6 +28,15 @@ _BRANCHES = (
     " WHERE t.session_id = turns.session_id AND t.id < turns.id)",
     "UPDATE sessions SET leaf_id = (SELECT MAX(t.id) FROM turns t"
     " WHERE t.session_id = sessions.id)",
+)
+
+
+# A database of before sessions were counted: by the clock, which was their order.
+_TOUCHED = (
+    "ALTER TABLE sessions ADD COLUMN touched INTEGER NOT NULL DEFAULT 0",
+    "UPDATE sessions SET touched = (SELECT COUNT(*) FROM sessions s"
+    " WHERE s.updated_at <= sessions.updated_at)",
+    "CREATE INDEX ix_sessions_touched ON sessions (touched)",
 )
 
 
@@ -56,6 +66,8 @@ class SessionRow(Base):
     collection: orm.Mapped[str] = orm.mapped_column(_Name(64))
     created_at: orm.Mapped[str] = orm.mapped_column(_Name(40))
     updated_at: orm.Mapped[str] = orm.mapped_column(_Name(40), index=True)
+    # Counts up with each question: the order of sessions, also where the clock was set back.
+    touched: orm.Mapped[int] = orm.mapped_column(default=0, index=True)
     # The last turn of the branch that is shown and goes on.
     leaf_id: orm.Mapped[int | None] = orm.mapped_column(default=None)
 
@@ -83,7 +95,8 @@ def connect(url: str | sa.URL) -> sa.Engine:
             _keep_private(engine.url.database)
             sa.event.listen(engine, "connect", _sqlite_pragmas)
         Base.metadata.create_all(engine)
-        _add_branches(engine)
+        _add(engine, "turns", "parent_id", _BRANCHES)
+        _add(engine, "sessions", "touched", _TOUCHED)
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"the driver of the sessions database is not installed: {error.name}",
@@ -96,12 +109,12 @@ def connect(url: str | sa.URL) -> sa.Engine:
     return engine
 
 
-def _add_branches(engine: sa.Engine) -> None:
-    """A database of before there were branches: each session is one."""
-    if "parent_id" in {column["name"] for column in sa.inspect(engine).get_columns("turns")}:
+def _add(engine: sa.Engine, table: str, column: str, statements: tuple[str, ...]) -> None:
+    """To a database of before there was the column."""
+    if column in {known["name"] for known in sa.inspect(engine).get_columns(table)}:
         return
     with engine.begin() as db:
-        for statement in _BRANCHES:
+        for statement in statements:
             db.execute(sa.text(statement))
 
 
