@@ -18,10 +18,9 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
-from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
-from mdit_py_plugins.texmath import texmath_plugin
 
+from service import formulas
 from service.code_blocks import code_block
 from service.maths import mathml
 
@@ -29,7 +28,7 @@ from service.maths import mathml
 # character, taken out of what the model wrote beforehand.
 _MARK = "\ue000"
 _NUMBERED_MARK = re.compile(f"{_MARK}(\\d+){_MARK}")
-_BLOCKS = ("```", "~~~", "$$", "\\[", "\\]")
+_FENCES = ("```", "~~~")
 _MARKER = re.compile(r" ?\[\d{1,3}\]")
 
 
@@ -80,8 +79,8 @@ def last_block(text: str) -> int:
 
 
 def _with_marks(text: str, notes: Sequence[Note]) -> str:
-    """Marks stand inside a table's last cell, and behind a fence or formula of its own lines, which
-    they would break, in a paragraph."""
+    """Marks stand inside a table's last cell, and behind a fence, which they would break, in a
+    paragraph."""
     clean = text.replace(_MARK, "\ufffd")
     for number in sorted(range(len(notes)), key=lambda n: -notes[n].end):
         at = len(clean[: notes[number].end].rstrip(" |\n\t"))
@@ -92,18 +91,17 @@ def _with_marks(text: str, notes: Sequence[Note]) -> str:
 
 
 def _ends_block(text: str) -> bool:
-    """Whether it ends with the closing line of a fence or a display formula."""
+    """Whether it ends with the closing line of a fence."""
     line = text[text.rfind("\n") + 1 :].strip()
-    return line.startswith(_BLOCKS) and line.endswith(_BLOCKS)
+    return line.startswith(_FENCES) and line.endswith(_FENCES)
 
 
 @cache
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": False})
     parser.enable(["table", "strikethrough"]).disable(["image"])
-    parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
-    parser.use(texmath_plugin, delimiters="brackets").use(tasklists_plugin)
-    parser.inline.ruler.before("escape", "display", _display)
+    parser.use(tasklists_plugin)
+    formulas.use(parser)
     parser.inline.ruler.before("link", "citation", _citation)
     parser.inline.ruler.before("citation", "note", _note)
     # Characters at which plain text ends, so that the rules above are tried there.
@@ -156,20 +154,6 @@ def _citation(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def _display(state: StateInline, silent: bool) -> bool:
-    r"""`\[x\]` amid a line, which the plugin takes on lines of its own alone."""
-    if not state.src.startswith("\\[", state.pos):
-        return False
-    end = state.src.find("\\]", state.pos + 2)
-    if end < 0:
-        return False
-    if not silent:
-        token = state.push("math_inline_double", "math", 0)
-        token.content = state.src[state.pos + 2 : end]
-    state.pos = end + 2
-    return True
-
-
 def _note(state: StateInline, silent: bool) -> bool:
     found = _NUMBERED_MARK.match(state.src, state.pos)
     if found is None:
@@ -203,7 +187,7 @@ def _render_note(_: Any, tokens: Sequence[Token], i: int, __: Any, env: Any) -> 
     )
 
 
-_MATHS = ("math_inline", "math_inline_double", "math_block", "math_block_label", "math_block_eqno")
+_MATHS = ("math_inline", "math_inline_double", "math_block")
 
 
 def _render_link(_: Any, tokens: Sequence[Token], i: int, __: Any, env: Any) -> str:

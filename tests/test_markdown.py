@@ -36,6 +36,41 @@ def test_formulas_are_mathml(text: str) -> None:
     assert "<msup><mi>x</mi><mn>2</mn></msup>" in markdown.render(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"So \[x^2\] holds.",
+        "So \\[\nx^2\n\\] holds.",
+        "A claim:\n\\[\nx^2\n\\]",
+        "A claim:\n$$\nx^2\n$$",
+        "A claim:\n\n$$\nx^2\n$$",
+        r"- of an item \[x^2\]",
+        "- of an item\n  $$\n  x^2\n  $$",
+        "a | b\n--|--\n1 | \\[x^2\\]",
+        "> quoted\n> \\[\n> x^2\n> \\]",
+        r"\[x^2\] [1]",
+        r"$$x^2$$ which holds",
+        "$$\nx^2\n$$ (1), which holds",
+        r"**\(x^2\)**",
+        "where $x^2$ and `code`",
+    ],
+)
+def test_a_claim_that_ends_at_a_formula_keeps_its_note_and_its_words(text: str) -> None:
+    html = markdown.render(text, {1: "lease"}, [markdown.Note(len(text))])
+    assert "<msup><mi>x</mi><mn>2</mn></msup>" in html
+    assert html.count('role="note"') == 1
+    assert "\ue000" not in html
+    for word in ("claim", "holds", "item", "(1)", "code"):
+        assert (word in html) is (word in text)
+    assert ("data-cite" in html) is ("[1]" in text)
+    assert not re.search(r"[\[\]\\$]", re.sub(r"<[^>]*>", "", html))
+
+
+@pytest.mark.parametrize("text", ["\\[\n" * 3000, "$$ x\n" * 2999, "\\[ " * 9000, "\\( x" * 9000])
+def test_formulas_without_an_end_are_text(text: str) -> None:
+    assert "\ue000" not in markdown.render(text, {}, [markdown.Note(len(text))])
+
+
 @pytest.mark.parametrize("text", ["It costs $5 and $6.", "US$ 5 or $ 6 $", "`$x$`", "5$ to 6$"])
 def test_money_and_code_are_no_formulas(text: str) -> None:
     assert "<math" not in markdown.render(text)
