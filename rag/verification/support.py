@@ -27,7 +27,7 @@ from rag.verification.differences import compared
 from rag.verification.evidence_units import Evidence, PageSpan, Unit, joined
 from rag.verification.marked_text import marked
 from rag.verification.numbers import scales
-from rag.verification.other_value import said_of_another
+from rag.verification.other_value import said_of_another, without_owner
 from rag.verification.words import content_terms, term
 
 # The least share of a claim's weighted terms that its source must have. From `benchmarks
@@ -92,8 +92,19 @@ class Judge:
         said = self._said(text)
         if not (said.terms or said.numbers):  # "The", where an answer was cut off: on any page
             return NOT_SAID, 0.0
-        shares = [self._coverage(said, unit) for unit in self.evidence.units]
+        units, strange = self.evidence.units, self._strange(said)
+        shares = [0.0 if i in strange else self._coverage(said, u) for i, u in enumerate(units)]
         return self._verdict(said, shares, hints), max(shares, default=0.0)
+
+    def is_strange(self, text: str, index: int) -> bool:
+        """Whether statement `index` has the claim's number, of something that it does not name and
+        another one does: it supports nothing then, however it reads."""
+        return index in self._strange(self._said(text))
+
+    def _strange(self, said: Said) -> frozenset[int]:
+        units = self.evidence.units
+        found = without_owner(said, units, self._weight, self.asked_scales)
+        return frozenset(i for i in found if self._said_of(said, units[i]) is None)
 
     def _verdict(self, said: Said, shares: Sequence[float], hints: Collection[int]) -> Verdict:
         against = self._otherwise(said, shares)

@@ -77,6 +77,8 @@ class CombinedVerifier:
             supported = score > 0 and (data or reading.contradicted < _CONTRADICTED)
             if verdicts[index].finding == "supported":
                 supported = score > (0 if data else _DOUBT)
+            elif supported:
+                supported = not judge.is_strange(claims[index].text, windows[index].best)
             verdicts[index] = _joined(verdicts[index], supported, windows[index], evidence, reading)
         return verdicts
 

@@ -1,4 +1,5 @@
-"""Claims of a table's cells: the row that is named, the column, and the currency above it."""
+"""Whose a number is: the row and column of a table, the currency above it, the whole of a share,
+and what a sentence has it of."""
 
 from __future__ import annotations
 
@@ -113,3 +114,36 @@ def test_a_percentage_of_something_else(claim: str, found: Finding) -> None:
 def test_another_word_for_the_whole_is_no_contradiction() -> None:
     text = "Ferries brought 12 per cent of revenue in the year under review."
     assert finding("Ferries brought 12 per cent of turnover in the year.", text) != "contradicted"
+
+
+# ── sentences ─────────────────────────────────────────────────────────────────────────────────
+
+LEASE = (
+    "The Landlord lets to the Tenant Unit 4 of Kestrel Wharf, with an area of 412 square metres.",
+    "The Tenant of Kestrel Wharf pays a deposit of 23,500 crowns before taking possession.",
+)
+
+
+@pytest.mark.parametrize(
+    ("claim", "supported"),
+    [
+        ("The deposit that the Tenant of Kestrel Wharf pays is 412 square metres.", False),
+        ("The Tenant of Kestrel Wharf pays a deposit of 412 crowns.", False),
+        ("The deposit that the Tenant of Kestrel Wharf pays is 23,500 crowns.", True),
+        ("Unit 4 of Kestrel Wharf has an area of 412 square metres.", True),
+        ("The Landlord lets 412 square metres of Kestrel Wharf to the Tenant.", True),
+    ],
+)
+def test_a_number_of_something_that_another_sentence_tells(claim: str, supported: bool) -> None:
+    question = "How high is the deposit that the tenant of Kestrel Wharf pays?"
+    judge = Judge(gather(*setting(*LEASE)), question)
+    assert (judge.verdict(claim).finding == "supported") is supported
+    place = next(i for i, unit in enumerate(judge.evidence.units) if "412" in unit.text)
+    assert judge.is_strange(claim, place) is (not supported and "deposit" in claim)
+
+
+def test_a_sentence_that_says_the_rest_without_a_number_is_no_other_owner() -> None:
+    texts = ("The club's fee was raised to 25 crowns.", "The club's yearly fee is due in May.")
+    judge = Judge(gather(*setting(*texts)))
+    assert judge.verdict("The yearly fee of the club is 25 crowns.").finding != "contradicted"
+    assert not judge.is_strange("The yearly fee of the club is 25 crowns.", 0)
