@@ -63,6 +63,16 @@ def test_a_cell_of_the_accounts(claim: str, found: Finding) -> None:
     assert finding(claim, ACCOUNTS) == found
 
 
+@pytest.mark.parametrize("row", FARES.splitlines()[4:])
+def test_a_row_as_it_stands_is_a_quote(row: str) -> None:
+    assert finding(row, FARES, "Day tickets are valid for 24 hours, no longer.") == "supported"
+
+
+def test_a_label_that_is_a_head_too_names_no_column() -> None:
+    table = "| Item | Total | Part |\n| --- | --- | --- |\n| Total | 90 | 12 |\n| Roofs | 40 | 7 |"
+    assert finding("The total of the part is 12.", table) == "supported"
+
+
 def test_two_rows_with_one_value_leave_it_open() -> None:
     table = FARES.replace("| Week | 24.00", "| Week | 78.00")
     assert finding("A month costs an adult 78.00 florins.", table) == "supported"

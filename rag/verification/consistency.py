@@ -63,6 +63,7 @@ def agrees(said: Said, unit: Unit, asked: frozenset[int], apart: Apart) -> bool:
         said.names <= unit.terms | unit.context
         and said.months <= unit.months | unit.context_months
         and numbers_agree(said, unit, asked)
+        and _columns_agree(said, unit)
         and not other_currency(said, unit)
         and has_negation(said.text) == negated(unit.text, said.terms, said.language)
         and not _exchanged(said, unit)
@@ -84,8 +85,7 @@ def numbers_agree(said: Said, unit: Unit, asked: frozenset[int]) -> bool:
     if not any(inside):
         return False
     rest = [number for number, own in zip(said.numbers, inside, strict=True) if not own]
-    found = all(has_number(number, unit.context_numbers, unit, asked) for number in rest)
-    return found and _columns_agree(said, unit)
+    return all(has_number(number, unit.context_numbers, unit, asked) for number in rest)
 
 
 def other_column(said: Said, unit: Unit) -> bool:
@@ -129,7 +129,9 @@ def _columns_agree(said: Said, unit: Unit) -> bool:
         return True
     head = [numbers(cell) for cell in unit.head.split("|")]
     row = [numbers(cell) for cell in unit.text.split("|")]
-    worded = (i for i, terms in enumerate(_heads(unit.head, unit.language)) if terms <= said.terms)
+    label = content_terms("".join(unit.text.split("|")[_LABELS : _LABELS + 1]), unit.language)
+    words = enumerate(_heads(unit.head, unit.language))
+    worded = (i for i, terms in words if i != _LABELS and terms <= said.terms - label)
     named = frozenset(worded).union(*(_columns(number, head) for number in said.numbers))
     values = [number for number in said.numbers if not _columns(number, head)]
     places = [_columns(value, row, unit.scales) - {_LABELS} for value in values]
