@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
+import pytest
 from openpyxl import Workbook
 
 from rag.config import Extraction
+from rag.errors import LimitExceeded
 from rag.readers.document import parse_document
 from rag.types import Page
 
@@ -52,3 +55,11 @@ def test_an_empty_sheet_between_others_costs_nothing(tmp_path: Path) -> None:
     workbook.create_sheet("Fees").append(["Toll", 3])
     (page,) = pages(workbook, tmp_path / "fees.xlsx")
     assert page.text == "Fees\n\n| Toll | 3 |"
+
+
+def test_a_workbook_that_unpacks_to_too_much_is_not_opened(tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "bomb.xlsx", "w", ZIP_DEFLATED, compresslevel=1) as packed:
+        packed.writestr("xl/worksheets/sheet1.xml", bytes(200 * 2**20))
+    limits = Extraction(memory_mb=256)
+    with pytest.raises(LimitExceeded, match=r"bomb\.xlsx: unpacks to 200 MiB"):
+        parse_document(tmp_path / "bomb.xlsx", limits, password=None)

@@ -13,7 +13,7 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _MAX_TEXT_PART = 256 * 2**20  # bytes of one unpacked part in XML; a book of 1,000 pages has 20 MB
 _MAX_UNPACKED = 1024 * 2**20  # of all parts
 
-# What python-docx, python-pptx and lxml raise for files that are damaged or lack parts.
+# What python-docx, python-pptx, openpyxl and lxml raise for files that are damaged or lack parts.
 NOT_READ = (
     BadZipFile, KeyError, ValueError, TypeError, AttributeError, IndexError, SyntaxError,
     AssertionError, NotImplementedError, EOFError,

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.etree.ElementTree import ParseError
-from zipfile import BadZipFile
 
 from rag.config import Extraction
 from rag.readers.base import Content, ExtraTime, Format
+from rag.readers.office_file import NOT_READ, check_size
 from rag.readers.pdf import read_pdf
 from rag.readers.text import text_pages
 
@@ -20,15 +19,14 @@ if TYPE_CHECKING:
     from openpyxl.workbook.workbook import Workbook
 
 _PAGE_CHARACTERS = 3000  # as a text file's
-# What openpyxl raises for a workbook that is damaged, or that lacks parts it insists on.
-_NOT_READ = (BadZipFile, ParseError, KeyError, ValueError, TypeError, AttributeError, IndexError)
 
 
 def read_xlsx(path: Path, limits: Extraction, *, password: str | None, extra: ExtraTime) -> Content:
     """As Read. What openpyxl cannot read is left to PyMuPDF, which asks for less."""
+    check_size(path, limits)
     try:
         texts = list(_sheets(path))
-    except _NOT_READ:
+    except NOT_READ:
         return read_pdf(path, limits, password=password, extra=extra)
     pages = [page for text in texts for page in text_pages(text, markdown=True)]
     return Content(tuple(replace(page, number=n) for n, page in enumerate(pages, 1)))
