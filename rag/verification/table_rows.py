@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from rag.verification.consistency import Said
@@ -36,13 +37,15 @@ def _holds_all(row: Unit, values: Iterable[Number]) -> bool:
 
 def _is_named(row: Unit, said: Said) -> bool:
     """Whether the claim has every word of the row's label, and not as a date ("year 2032")."""
-    label = content_terms(_label(row), row.language)
+    label = _label(row.text, row.language)
     return bool(label) and all(_said(word, said) for word in label)
 
 
-def _label(row: Unit) -> str:
-    cells = [cell.strip() for cell in row.text.strip().strip("|").split("|")]
-    return _LABEL_END.split(cells[0], maxsplit=1)[0] if cells else ""
+@lru_cache(maxsize=4096)
+def _label(row: str, language: str) -> frozenset[str]:
+    """The terms of its first cell."""
+    first = row.strip().strip("|").split("|")[0].strip()
+    return content_terms(_LABEL_END.split(first, maxsplit=1)[0], language)
 
 
 def _said(word: str, said: Said) -> bool:
