@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 import rag
 from rag.config import Extraction, Settings
-from rag.readers.bidi import in_order, plain_letters, words_from_right
+from rag.readers.bidi import in_order, marks_joined, plain_letters, words_from_right
 from rag.readers.document import parse_document
 from rag.terms import indexed_terms, query_terms
 
 DEJAVU = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
+needs_dejavu = pytest.mark.skipif(not DEJAVU.exists(), reason="needs the DejaVu fonts")
 HEBREW = ["חוזה", "שכירות", "מע״מ", "הסכום,", "היום.", "(כולל)", "בית-ספר", "ה-10"]
 LATIN = [
     "4,500",
@@ -98,6 +99,63 @@ def test_letters_with_points_have_the_place_of_their_blank() -> None:
     ]  # fmt: skip
     line = {"spans": [{"chars": [{"c": c, "bbox": (a, 0.0, b, 12.0)} for c, a, b in chars]}]}
     assert [word[4] for word in words_from_right(line)] == ["ב\u05bc\u05b0ר\u05b5א", "שם"]
+
+
+def test_a_blank_in_whose_place_a_letter_is_drawn_parts_nothing() -> None:
+    """As LibreOffice prints a quotation mark within a word."""
+    at = [("ו", 227), ("א", 221), ('"', 215), (" ", 215), ("ל", 209), (" ", 203), ("ש", 197)]
+    chars = [{"c": c, "bbox": (x, 0.0, x + 6.0, 12.0)} for c, x in at]
+    words = words_from_right({"spans": [{"chars": chars}]})
+    assert [word[4] for word in words] == ['וא"ל', "ש"]
+
+
+def test_a_point_that_is_drawn_twice_is_read_once() -> None:
+    at = [("ש", 60, 66), ("\u05b8", 60, 60), ("\u05b8", 60, 60), ("ל", 54, 60)]
+    chars = [{"c": c, "bbox": (float(a), 0.0, float(b), 12.0)} for c, a, b in at]
+    (word,) = words_from_right({"spans": [{"chars": chars}]})
+    assert word[4] == "ש\u05b8ל"
+
+
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [
+        ([("לדירה", 0, 30), (".", 30, 33)], "לדירה."),
+        ([("(", 0, 4), ("כולל", 4, 30), (").", 30, 37)], "(כולל)."),
+        ([("06", 0, 12), ("-", 12, 16), ("1234567", 16, 50)], "06-1234567"),
+        ([("office@example.com", 0, 90), (".", 90, 93)], "office@example.com."),
+        ([("•", 0, 5), ("אסור", 5, 30)], "• אסור"),
+        ([("אבג", 0, 20), ("דהו", 20, 40)], "אבג דהו"),
+        ([("אבג", 0, 20), ("-", 24, 28), ("דהו", 32, 50)], "אבג - דהו"),
+        ([("כן\u05b0", 0, 12), ("לא", 12, 24)], "כן\u05b0 לא"),
+        ([("כן\u05b0", 0, 12), ("\u05b0", 12, 12), ("לא", 15, 24)], "כן\u05b0 לא"),
+    ],
+)
+def test_marks_that_touch_a_word_are_its_own(
+    words: list[tuple[str, float, float]], read: str
+) -> None:
+    raw = [(x0, 0.0, x1, 12.0, text) for text, x0, x1 in words]
+    assert " ".join(word[4] for word in marks_joined(raw)) == read
+
+
+@needs_dejavu
+def test_marks_of_their_own_on_a_hebrew_page(tmp_path: Path) -> None:
+    """As LibreOffice prints the end of a sentence: the full stop and the bracket by themselves."""
+    font = pymupdf.Font(fontfile=str(DEJAVU))
+    with pymupdf.open() as document:
+        page = document.new_page()
+        page.insert_font("F0", fontfile=str(DEJAVU))
+        line = ["חוזה", "שכירות", "לדירה"]
+        right = 500.0
+        for n, word in enumerate(line):
+            left = right - font.text_length(word, 12)
+            page.insert_text((left, 100), word[::-1], fontname="F0", fontsize=12)
+            if n == 2:
+                size = font.text_length(".)", 12)
+                page.insert_text((left - size, 100), ".)", fontname="F0", fontsize=12)
+            right = left - 4
+        document.save(tmp_path / "a.pdf")
+    parsed = parse_document(tmp_path / "a.pdf", Extraction(ocr=False), password=None)
+    assert parsed.pages[0].text.strip() == "חוזה שכירות לדירה)."
 
 
 def test_among_arabic_letters_a_hyphen_parts_two_numbers() -> None:
@@ -186,9 +244,6 @@ def japanese(path: Path) -> None:
         writer.write_text(page)
         page.insert_text((300, 800), "- 1 -", fontsize=8)
         document.save(path)
-
-
-needs_dejavu = pytest.mark.skipif(not DEJAVU.exists(), reason="needs the DejaVu fonts")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ _SHAPES: Final = re.compile("[\ufb1d-\ufdff\ufe70-\ufefc]+")
 _BRACKETS: Final = str.maketrans("()[]{}<>«»", ")(][}{><»«")
 _LAM, _ALEFS = "ل", "اأإآٱ"  # which make a ligature in every font
 _NO_WIDTH: Final = 0.05  # points
+_TOUCHING: Final = 0.08  # of a line's height: a mark so near a word belongs to it
+_BULLETS: Final = "•◦‣▪■●○·–-*"
 _OPENING: Final = "([{<«"
 _GAP: Final = 0.2  # of a line's height: a wider gap parts two words
 # What runs from the left, in classes: r (from the right), l (Latin), d (digit), e (a sign that
@@ -53,7 +55,8 @@ def plain_letters(text: str) -> str:
 
 def words_from_right(line: dict[str, Any]) -> list[RawWord]:
     """The words of one of PyMuPDF's raw lines that runs from right to left, in reading order."""
-    glyphs = [(char["c"], *char["bbox"]) for span in line["spans"] for char in span["chars"]]
+    drawn = [(char["c"], *char["bbox"]) for span in line["spans"] for char in span["chars"]]
+    glyphs = [glyph for glyph in drawn if not _is_covered(glyph, drawn)]
     return [_word(glyphs) for glyphs in _parted(_turned(_spaced(_ordered(glyphs))))]
 
 
@@ -67,6 +70,32 @@ def in_order(words: Sequence[RawWord], *, from_right: bool) -> list[RawWord]:
         start, end = run.span()
         ordered[start:end] = reversed(words[start:end])
     return ordered
+
+
+def marks_joined(words: Sequence[RawWord]) -> list[RawWord]:
+    """Words in the order of a mirrored frame. Marks that a program draws apart (LibreOffice does)
+    belong to the word that they touch."""
+    joined: list[RawWord] = []
+    for x0, y0, x1, y1, text in words:
+        before = joined[-1] if joined else None
+        near = before is not None and x0 - before[2] <= _TOUCHING * (y1 - y0)
+        if before is None or not near or not (is_marks(text) or _is_open(before[4])):
+            joined.append((x0, y0, x1, y1, text))
+        elif not (unicodedata.combining(text[0]) and before[4].endswith(text)):
+            box = before[0], min(before[1], y0), max(before[2], x1), max(before[3], y1)
+            joined[-1] = (*box, before[4] + text)
+    return joined
+
+
+def is_marks(text: str) -> bool:
+    """Whether it has no letter and no digit."""
+    return not any(map(str.isalnum, text))
+
+
+def _is_open(text: str) -> bool:
+    """Whether it ends with a mark that belongs to what follows as well as to what is before it."""
+    last = next((char for char in reversed(text) if not unicodedata.combining(char)), "")
+    return bool(last) and not last.isalnum() and text not in _BULLETS
 
 
 def _ordered(glyphs: Sequence[_Glyph]) -> list[_Glyph]:
@@ -93,12 +122,27 @@ def _ordered(glyphs: Sequence[_Glyph]) -> list[_Glyph]:
     return ordered
 
 
+def _is_covered(blank: _Glyph, glyphs: Sequence[_Glyph]) -> bool:
+    """Whether it is a blank in whose place a letter is drawn as well: it parts nothing."""
+    if not blank[0].isspace():
+        return False
+    shared = (
+        min(blank[3], other[3]) - max(blank[1], other[1])
+        for other in glyphs
+        if not other[0].isspace()
+    )
+    return max(shared, default=0.0) > max(_NO_WIDTH, (blank[3] - blank[1]) / 2)
+
+
 def _is(glyphs: Sequence[_Glyph], letter: str) -> bool:
     return bool(glyphs) and glyphs[0][0] == letter
 
 
 def _letters_first(glyphs: Sequence[_Glyph]) -> list[_Glyph]:
-    return sorted(glyphs, key=lambda glyph: unicodedata.combining(glyph[0]) > 0)
+    """Then the marks, of which a letter has each once, however often it is drawn."""
+    letters = [glyph for glyph in glyphs if not unicodedata.combining(glyph[0])]
+    marks = {glyph[0]: glyph for glyph in glyphs if unicodedata.combining(glyph[0])}
+    return [*letters, *marks.values()]
 
 
 def _kind(word: str) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from rag.readers.bidi import RawWord, runs_from_right
+from rag.readers.bidi import RawWord, is_from_right, is_marks, runs_from_right
 from rag.types import Box, Unread
 
 # RawWord: x0, y0, x1, y1, text; in the reading frame, where lines run from left to right.
@@ -133,8 +133,13 @@ def set_texts(page: RawPage, texts: Sequence[Text]) -> None:
 
 
 def _mirrored(line: Line, width: float) -> Line:
-    """The line in the frame whose left side is the right side of the page."""
-    words = [(width - x1, y0, width - x0, y1, text) for x0, y0, x1, y1, text in line.words]
+    """The line in the frame whose left side is the right side of the page. Its marks were read from
+    the left where it has no letter that runs from the right."""
+    read = any(is_from_right(word[4]) for word in line.words)
+    words = [
+        (width - x1, y0, width - x0, y1, text if read or not is_marks(text) else text[::-1])
+        for x0, y0, x1, y1, text in line.words
+    ]
     return replace(line, words=words, mirrored=True)
 
 

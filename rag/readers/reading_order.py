@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rag.readers.bidi import in_order, is_from_right
+from rag.readers.bidi import in_order, is_from_right, marks_joined
 from rag.readers.lines import Line, RawWord
 
 # Without a digit it may be "–" or "n/a", but no box to tick ("[x]", "[ ]": form_text.py).
@@ -51,6 +51,7 @@ class Row:
 
     def __post_init__(self) -> None:
         words = sorted((word for line in self.lines for word in line.words), key=lambda w: w[0])
+        words = marks_joined(words) if self.lines[0].mirrored else words
         self.cells = _cells(words, self.size)
         if any(map(is_from_right, (word[4] for word in words))) or self.lines[0].mirrored:
             for cell in self.cells:
